@@ -1,0 +1,82 @@
+# The targets are contract: run, stop, test, test-genuine, lint, check-asan,
+# bench, install.  Everything built goes under $(BUILD).
+
+BUILD        ?= build
+CC           ?= gcc
+DESTDIR      ?=
+PREFIX       ?= /usr
+MODULES_DIR  ?= $(PREFIX)/lib/nginx/modules
+NGINX_SRC    ?= /usr/share/nginx/src
+
+# the caller's CFLAGS and LDFLAGS are appended, never lost
+SETTER_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wstrict-prototypes \
+                -Wwrite-strings -Wmissing-prototypes -fno-strict-aliasing \
+                -D_GNU_SOURCE -I. -Isrc -Iworkers \
+                -I/usr/include/postgresql $(CFLAGS)
+SETTER_LIBS   = -luv -lcurl -lpq -lyajl \
+                /usr/lib/$(shell $(CC) -dumpmachine)/libhiredis.a \
+                -lssl -lcrypto -lm
+
+SHARED_SRCS   = $(wildcard src/setter_*.c)
+WORKER_SRCS   = $(wildcard workers/runtime/*.c workers/queue/*.c \
+                workers/reply/*.c workers/llm/*.c workers/channel/*.c \
+                workers/ctl/*.c)
+EMBEDDED      = $(wildcard workers/queue/*.lua) \
+                $(sort $(wildcard workers/sql/*.sql))
+SHARED_OBJS   = $(SHARED_SRCS:%.c=$(BUILD)/%.o)
+WORKER_OBJS   = $(WORKER_SRCS:%.c=$(BUILD)/%.o)
+PROGRAMS      = $(patsubst workers/%.c,$(BUILD)/%,$(wildcard workers/*.c))
+UNIT_TESTS    = $(patsubst t/unit/%.c,$(BUILD)/t/unit/%,$(wildcard t/unit/*.c))
+MODULE        = $(BUILD)/ngx_http_setter_module.so
+MODULE_SRCS   = config ngx_http_setter_module.c $(wildcard src/*)
+
+.PHONY: all module workers unit run stop test test-genuine lint check-asan \
+        bench install clean
+
+all: module workers
+
+module: $(MODULE)
+
+workers: $(PROGRAMS)
+
+unit: $(UNIT_TESTS)
+
+$(MODULE): $(MODULE_SRCS)
+	@BUILD=$(BUILD) NGINX_SRC=$(NGINX_SRC) scripts/build-module
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(SETTER_CFLAGS) -MMD -MP -c -o $@ $<
+
+# lanes.lua and the migrations travel inside the programs
+$(BUILD)/embedded.o: $(EMBEDDED) scripts/embed
+	@mkdir -p $(@D)
+	scripts/embed $(EMBEDDED) > $(@:.o=.S)
+	$(CC) -c -o $@ $(@:.o=.S)
+
+$(BUILD)/libsetter.a: $(SHARED_OBJS) $(WORKER_OBJS) $(BUILD)/embedded.o
+	@rm -f $@
+	ar rcs $@ $^
+
+$(PROGRAMS): $(BUILD)/%: $(BUILD)/workers/%.o $(BUILD)/libsetter.a
+	$(CC) -o $@ $^ $(LDFLAGS) $(SETTER_LIBS)
+
+$(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BUILD)/libsetter.a
+	$(CC) -o $@ $^ $(LDFLAGS) -lcmocka $(SETTER_LIBS)
+
+run:
+	@scripts/setup
+	@scripts/run
+
+stop:
+	@scripts/stop
+
+test:
+	@scripts/setup
+	@$(MAKE) --no-print-directory all unit
+	@scripts/test
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

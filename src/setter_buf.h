@@ -1,0 +1,58 @@
+/*
+ * Memory and text buffers of the code that the module and the workers share.
+ *
+ * Nothing here frees: memory comes from an allocator that the caller owns and
+ * releases as a whole (an nginx pool, a turn's arena).
+ */
+
+#ifndef SETTER_BUF_H
+#define SETTER_BUF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+#define SETTER_OK      0
+#define SETTER_ERROR  -1
+
+
+/* A piece of text: not NUL-terminated, owned by whoever made it. */
+typedef struct {
+    size_t       len;
+    const char  *data;
+} setter_str_t;
+
+#define setter_str(text)  { sizeof(text) - 1, text }
+
+
+/* Gives size bytes aligned for any type, or NULL; never takes them back. */
+typedef struct {
+    void  *(*get)(void *owner, size_t size);
+    void    *owner;
+} setter_alloc_t;
+
+
+/*
+ * Text that grows.  A failed allocation sets "failed" and turns every later
+ * append into nothing, so a writer checks once, at the end.
+ */
+typedef struct {
+    char            *data;
+    size_t           len;
+    size_t           size;
+    setter_alloc_t  *alloc;
+    unsigned         failed:1;
+} setter_buf_t;
+
+
+/* size: bytes to start with; 0 allocates at the first append */
+void setter_buf_init(setter_buf_t *buf, setter_alloc_t *alloc, size_t size);
+void setter_buf_append(setter_buf_t *buf, const char *data, size_t len);
+void setter_buf_byte(setter_buf_t *buf, char byte);
+void setter_buf_number(setter_buf_t *buf, int64_t number);
+
+#define setter_buf_text(buf, text)                                            \
+    setter_buf_append(buf, text, sizeof(text) - 1)
+
+
+#endif /* SETTER_BUF_H */

@@ -1,0 +1,79 @@
+/*
+ * The formats that webhooks arrive in, one table each: which JSON member
+ * becomes which member of the job.  Adding one is one table in a file
+ * setter_format_<name>.c and one line in setter_format.c.
+ */
+
+#ifndef SETTER_FORMAT_H
+#define SETTER_FORMAT_H
+
+#include "setter_job.h"
+#include "setter_json.h"
+
+
+#define SETTER_FORMAT_MAX_FIELDS  32
+#define SETTER_FIELD_ID_MAX       256     /* bytes of an id or a name */
+
+
+typedef enum {
+    SETTER_FIELD_TEXT,      /* a string; empty when only white space */
+    SETTER_FIELD_ID,        /* a short string, or a number kept as its text */
+    SETTER_FIELD_JSON       /* anything; kept as JSON text */
+} setter_field_type_e;
+
+
+/* Where a field goes when it is not a member of the job itself. */
+#define SETTER_FIELD_DATA  ((size_t) -1)   /* stays in "data" */
+#define SETTER_FIELD_NONE  ((size_t) -2)   /* read, and not passed on */
+
+typedef struct {
+    const char           *path;         /* in the request's body */
+    setter_field_type_e   type;
+    unsigned              required:1;
+    unsigned              variables:1;  /* "{{…}}" unresolved counts as empty */
+    size_t                member;       /* offsetof(setter_job_t, …) */
+} setter_format_field_t;
+
+typedef struct {
+    const char                   *name;       /* "manychat" */
+    const char                   *provider;   /* NULL: the job says */
+    const char                   *kind;
+    const char                   *lane_channel;
+    const char                   *dedupe;     /* path, or NULL */
+    const char                   *tenant;     /* path of a tenant claim */
+    const setter_format_field_t  *fields;
+    size_t                        nfields;
+    const struct setter_format_default_s {
+        const char  *field;
+        const char  *value;
+    }                            *defaults;   /* ends with field NULL */
+} setter_format_t;
+
+
+/* The table of that name, or NULL. */
+const setter_format_t *setter_format_find(setter_str_t name);
+
+/* offsetof the member of setter_job_t that may be set by name, or
+ * SETTER_FIELD_DATA: channel, consumer, workflow, from, to, text, type,
+ * provider, provider_id are settable. */
+size_t setter_format_member(setter_str_t name);
+
+
+typedef enum {
+    SETTER_FIELD_OK = 0,
+    SETTER_FIELD_REQUIRED,
+    SETTER_FIELD_EMPTY,
+    SETTER_FIELD_BAD_TYPE,
+    SETTER_FIELD_TOO_LONG,
+    SETTER_FIELD_ENCODING
+} setter_field_error_e;
+
+/* "required", "empty", "type", "too_long", "encoding" */
+const char *setter_field_strerror(setter_field_error_e error);
+
+/* Judges one value read from a body against its field. */
+setter_field_error_e setter_field_check(const setter_format_field_t *field,
+    const setter_json_value_t *value);
+
+
+#endif /* SETTER_FORMAT_H */

@@ -1,0 +1,61 @@
+/*
+ * Channels: how an answer reaches a person; one interface, a file a
+ * provider.
+ */
+
+#ifndef CHANNEL_H
+#define CHANNEL_H
+
+#include "runtime/arena.h"
+
+
+typedef struct {
+    setter_str_t  message_id;       /* ours: travels along where it can */
+    setter_str_t  to;               /* the person */
+    setter_str_t  from;             /* our number or page; may be absent */
+    setter_str_t  text;
+    setter_str_t  surface;          /* manychat: "instagram"; may be absent */
+    int64_t       timeout_ms;
+
+    /* Last check before the bytes leave: 0 lets them go. */
+    int         (*before_send)(void *data);
+    void         *before_send_data;
+} channel_message_t;
+
+typedef enum {
+    CHANNEL_SENT = 0,   /* the provider accepted it */
+    CHANNEL_NOT_SENT,   /* surely not sent, may be tried again */
+    CHANNEL_FAILED,     /* surely not sent, and never will be */
+    CHANNEL_UNKNOWN,    /* bytes left, no answer: it may have arrived */
+    CHANNEL_WITHHELD    /* before_send said no */
+} channel_result_e;
+
+typedef struct {
+    channel_result_e  result;
+    setter_str_t      provider_id;      /* the provider's message id, if any */
+    int64_t           retry_after_ms;   /* NOT_SENT; -1: none named */
+    char              reason[160];
+} channel_answer_t;
+
+typedef struct {
+    const char  *base_url;
+    const char  *api_key;
+    const char  *sender;
+} channel_account_t;
+
+typedef struct {
+    const char  *name;              /* "manychat" */
+
+    /* NULL when the account is complete, else what to set. */
+    const char *(*check)(const channel_account_t *account);
+
+    channel_result_e  (*send)(const channel_account_t *account,
+        const channel_message_t *message, channel_answer_t *answer,
+        arena_t *arena);
+} channel_t;
+
+/* The provider of that name, or NULL. */
+const channel_t *channel_find(setter_str_t name);
+
+
+#endif /* CHANNEL_H */

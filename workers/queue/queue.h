@@ -1,0 +1,99 @@
+/*
+ * The queue's C face: one call a transition of the lanes (lanes.lua is the
+ * only code that touches the queue's keys).
+ */
+
+#ifndef QUEUE_H
+#define QUEUE_H
+
+#include "setter_job.h"
+#include "runtime/arena.h"
+#include "runtime/redis.h"
+
+
+typedef struct {
+    setter_job_header_t  header;
+    setter_str_t         envelope;
+} queue_job_t;
+
+/* A claimed lane; everything in it lives in its arena. */
+typedef struct queue_turn_s {
+    arena_t       *arena;
+    unsigned       partition;
+    setter_str_t   lane;
+    setter_str_t   tenant;
+    char           token[24];       /* decimal digits */
+    int            failures;
+    int            crashes;
+    int            dead;            /* to be recorded as dead, not run */
+    setter_str_t   reason;          /* of the last failure */
+    size_t         njobs;
+    queue_job_t   *jobs;
+    int64_t        lease_until;     /* loop_now_ms() scale; queue_extend moves
+                                       it, taken before the command was sent */
+} queue_turn_t;
+
+typedef struct {
+    unsigned     partitions;
+    const char  *worker;            /* this process's name in the queue */
+    long         lease_ms;
+    long         turn_jobs;
+    long         turn_bytes;
+    long         max_failures;
+    long         max_crashes;
+} queue_settings_t;
+
+typedef enum {
+    QUEUE_OK = 0,
+    QUEUE_STALE,        /* the token is no longer the lane's: let go */
+    QUEUE_AWAY          /* Redis did not answer, or refused: see the log */
+} queue_result_e;
+
+/*
+ * The handshake of a connection that calls the functions, for redis_open():
+ * loads the library unless a newer one of the same major version is there,
+ * checks partitions, layout and maxmemory-policy.  data: queue_settings_t *.
+ */
+int queue_handshake(redis_t *redis, void *data);
+
+/*
+ * Claims up to "slots" turns of one partition.  suspect: this process may be
+ * given a lane that crashed twice (it holds none).  *next_ms: in how many ms
+ * something becomes claimable, 0 at once, -1 nothing in sight.  last_id: the
+ * inbox id to wait behind (queue_wait).
+ */
+typedef struct {
+    queue_turn_t  **turns;          /* in the arena given */
+    size_t          nturns;
+    int64_t         next_ms;
+    char            last_id[48];
+} queue_claim_t;
+
+queue_result_e queue_claim(redis_t *redis, const queue_settings_t *settings,
+    unsigned partition, long slots, int suspect, queue_claim_t *claim,
+    arena_t *arena);
+
+/* Waits on a connection of its own until an inbox grows or ms have passed. */
+queue_result_e queue_wait(redis_t *redis, const queue_settings_t *settings,
+    const char (*last_ids)[48], int64_t ms);
+
+/* Jobs that came since, appended to turn->jobs; *added tells how many. */
+queue_result_e queue_more(redis_t *redis, const queue_settings_t *settings,
+    queue_turn_t *turn, size_t *added);
+
+/* Prolongs leases; sets stale[i] for those that are lost. */
+queue_result_e queue_extend(redis_t *redis, const queue_settings_t *settings,
+    queue_turn_t **turns, size_t n, unsigned char *stale);
+
+queue_result_e queue_complete(redis_t *redis,
+    const queue_settings_t *settings, queue_turn_t *turn);
+
+/*
+ * Puts the lane back: delay_ms from now.  counted 0 hands it back without
+ * counting a failure (a stopping worker).
+ */
+queue_result_e queue_fail(redis_t *redis, const queue_settings_t *settings,
+    queue_turn_t *turn, int64_t delay_ms, int counted, const char *reason);
+
+
+#endif /* QUEUE_H */

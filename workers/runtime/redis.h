@@ -1,0 +1,54 @@
+/*
+ * Redis for tasks: the shared RESP core on a libuv socket.
+ *
+ * A redis_t is one connection that comes back by itself (back-off with
+ * jitter); commands of all tasks are pipelined on it and written once a loop
+ * turn.  A handshake function of the owner runs on every new connection
+ * before any other command.
+ */
+
+#ifndef REDIS_H
+#define REDIS_H
+
+#include "setter_resp.h"
+#include "runtime/arena.h"
+
+
+typedef struct redis_s  redis_t;
+
+typedef enum {
+    REDIS_REPLIED = 0,  /* reply is there; it may be an error reply */
+    REDIS_DOWN,         /* nothing was sent */
+    REDIS_UNKNOWN,      /* sent; the connection was lost before the reply */
+    REDIS_TIMEOUT,      /* sent; the reply is late and will be dropped */
+    REDIS_CANCELLED     /* as REDIS_TIMEOUT */
+} redis_error_e;
+
+/*
+ * url: unix:PATH[?db=N], redis://[user:password@]host[:port][/db].
+ * handshake(redis, data) runs as a task on each new connection and calls
+ * redis_command() as usual; commands of other tasks wait meanwhile.  It
+ * returns 0, or -1 to close and try again later (it logs why).
+ * NULL on a malformed url or short memory, with the reason in error.
+ */
+redis_t *redis_open(const char *url, const char *name,
+    int (*handshake)(redis_t *redis, void *data), void *data,
+    char *error, size_t error_size);
+void redis_close(redis_t *redis);
+
+/* 1 after the handshake, until the connection is lost. */
+int redis_ready(const redis_t *redis);
+
+/* How often the connection has been made: a change means a new one. */
+unsigned redis_generation(const redis_t *redis);
+
+/*
+ * Sends a command and waits.  A command that comes while the connection is
+ * being made waits for it until the deadline.  *reply is the caller's to
+ * free with freeReplyObject(), and NULL unless REDIS_REPLIED.
+ */
+redis_error_e redis_command(redis_t *redis, int argc, const char **argv,
+    const size_t *argvlen, int64_t timeout_ms, redisReply **reply);
+
+
+#endif /* REDIS_H */

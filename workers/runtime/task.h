@@ -1,0 +1,74 @@
+/*
+ * Tasks: straight-line code on one event loop.
+ *
+ * A task is a stackful coroutine.  A call that waits (HTTP, SQL, Redis, a
+ * timer) suspends the task, never the process.  Callbacks of libuv, curl and
+ * libpq only put tasks on the run queue; tasks run from one place in the
+ * loop.  Every wait has a deadline and may return TASK_CANCELLED.
+ */
+
+#ifndef TASK_H
+#define TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+
+#define TASK_OK          0
+#define TASK_TIMEOUT    -2
+#define TASK_CANCELLED  -3
+
+#define TASK_FOREVER    INT64_MAX   /* for waits that others always end */
+
+typedef struct task_s  task_t;
+
+/*
+ * Puts a new task on the run queue: fn(arg) on a stack of its own.  It frees
+ * itself when fn returns.  NULL when memory is short.
+ */
+task_t *task_start(const char *name, void (*fn)(void *arg), void *arg);
+
+/* The running task, or NULL in the loop's own code. */
+task_t *task_self(void);
+
+/* How many tasks exist. */
+size_t task_count(void);
+
+/*
+ * For the parts of the runtime: suspends the running task until task_wake(),
+ * the deadline (loop_now_ms() scale) or task_cancel().
+ */
+int task_suspend(int64_t deadline_ms);
+void task_wake(task_t *task);
+
+/* Makes this and every later wait of the task return TASK_CANCELLED. */
+void task_cancel(task_t *task);
+int task_cancelled(void);
+
+/*
+ * Between shield and unshield a cancel has no effect on the running task's
+ * waits: for the few statements that must be written down whatever comes.
+ */
+void task_shield(void);
+void task_unshield(void);
+
+int task_sleep(int64_t ms);
+
+/* A value the task carries, for log lines: the trace id ("" for none). */
+void task_set_trace(const char *data, size_t len);
+const char *task_trace(void);
+
+
+/* A counting semaphore: first come, first served. */
+typedef struct {
+    long     free;
+    struct task_waiter_s  *first;
+    struct task_waiter_s **last;
+} task_sem_t;
+
+void task_sem_init(task_sem_t *sem, long count);
+int task_sem_take(task_sem_t *sem, int64_t deadline_ms);
+void task_sem_give(task_sem_t *sem);
+
+
+#endif /* TASK_H */
