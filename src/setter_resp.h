@@ -26,7 +26,7 @@ typedef struct setter_resp_entry_s  setter_resp_entry_t;
 
 /*
  * reply is freed after the handler returns and is NULL unless REPLIED.  A
- * handler may append commands, but must not free the client.
+ * handler may append commands, but must not feed, close or free the client.
  */
 typedef void (*setter_resp_handler_pt)(void *data,
     setter_resp_outcome_e outcome, redisReply *reply);
@@ -53,12 +53,16 @@ typedef struct {
     size_t                max_out;
     uint64_t              appended;     /* bytes ever appended and written */
     uint64_t              written;
+    uint64_t              answered;     /* end of the last answered command */
 
-    char                  error[128];   /* reason of SETTER_ERROR */
+    char                  error[128];   /* reason why a feed failed */
 } setter_resp_t;
 
 
+/* max_pending: commands; max_out: bytes not yet written. */
 int setter_resp_init(setter_resp_t *resp, size_t max_pending, size_t max_out);
+
+/* Runs no handler: call setter_resp_closed() before. */
 void setter_resp_free(setter_resp_t *resp);
 
 /* Appends a command; NULL when a limit is reached or memory is short. */
@@ -66,14 +70,17 @@ setter_resp_entry_t *setter_resp_command(setter_resp_t *resp, int argc,
     const char **argv, const size_t *argvlen, setter_resp_handler_pt handler,
     void *data);
 
-/* The bytes to write next, and what to call when n of them were. */
+/*
+ * The bytes to write next, valid until the next command is appended, and
+ * what to call when n of them were written, before any reply is fed.
+ */
 size_t setter_resp_output(setter_resp_t *resp, const char **data);
 void setter_resp_written(setter_resp_t *resp, size_t n);
 
 /*
  * Takes len bytes received and runs the handlers of the replies they
- * complete, in order.  SETTER_ERROR on a protocol error or a reply that
- * nothing waits for: close the connection then.
+ * complete, in order.  SETTER_ERROR on a protocol error or a reply to what
+ * was not yet sent: close the connection then; resp->error says why.
  */
 int setter_resp_feed(setter_resp_t *resp, const char *data, size_t len);
 

@@ -1,0 +1,110 @@
+#include <string.h>
+
+#include "setter_buf.h"
+
+
+#define SETTER_BUF_MIN  256
+
+
+static char *setter_buf_reserve(setter_buf_t *buf, size_t len);
+
+
+void
+setter_buf_init(setter_buf_t *buf, setter_alloc_t *alloc, size_t size)
+{
+    buf->data = NULL;
+    buf->len = 0;
+    buf->size = 0;
+    buf->alloc = alloc;
+    buf->failed = 0;
+
+    if (size > 0) {
+        (void) setter_buf_reserve(buf, size);
+    }
+}
+
+
+void
+setter_buf_append(setter_buf_t *buf, const char *data, size_t len)
+{
+    char  *p;
+
+    p = setter_buf_reserve(buf, len);
+
+    if (p != NULL && len > 0) {
+        memcpy(p, data, len);
+        buf->len += len;
+    }
+}
+
+
+void
+setter_buf_byte(setter_buf_t *buf, char byte)
+{
+    setter_buf_append(buf, &byte, 1);
+}
+
+
+void
+setter_buf_number(setter_buf_t *buf, int64_t number)
+{
+    char      text[20], *p;
+    uint64_t  rest;
+
+    p = text + sizeof(text);
+    rest = number < 0 ? 0 - (uint64_t) number : (uint64_t) number;
+
+    do {
+        *--p = '0' + rest % 10;
+        rest /= 10;
+    } while (rest > 0);
+
+    if (number < 0) {
+        *--p = '-';
+    }
+
+    setter_buf_append(buf, p, text + sizeof(text) - p);
+}
+
+
+/* Room for len more bytes behind the text, or NULL for good. */
+static char *
+setter_buf_reserve(setter_buf_t *buf, size_t len)
+{
+    char    *data;
+    size_t   size;
+
+    if (buf->failed) {
+        return NULL;
+    }
+
+    if (len <= buf->size - buf->len) {
+        return buf->data + buf->len;
+    }
+
+    size = buf->size > 0 ? buf->size : SETTER_BUF_MIN;
+
+    while (size - buf->len < len && size <= SIZE_MAX / 2) {
+        size *= 2;
+    }
+
+    data = NULL;
+
+    if (size - buf->len >= len) {
+        data = buf->alloc->get(buf->alloc->owner, size);
+    }
+
+    if (data == NULL) {
+        buf->failed = 1;
+        return NULL;
+    }
+
+    if (buf->len > 0) {
+        memcpy(data, buf->data, buf->len);
+    }
+
+    buf->data = data;
+    buf->size = size;
+
+    return data + buf->len;
+}
