@@ -3,8 +3,8 @@
  *
  * Reading walks yajl's SAX events once and keeps what the table names.  It
  * refuses what yajl would let pass (nginx-pitfalls: more than 64 levels,
- * duplicate keys, trailing bytes, a number out of grammar) and, unless asked
- * to repair, U+0000, lone surrogates and broken UTF-8.
+ * duplicate keys, trailing bytes, white space out of grammar) and, unless
+ * asked to repair, U+0000, lone surrogates and broken UTF-8.
  */
 
 #ifndef SETTER_JSON_H
@@ -31,7 +31,7 @@ typedef enum {
 
 /*
  * text: STRING, the decoded UTF-8; NUMBER, its digits as they stood; OBJECT
- * and ARRAY, their JSON text when the path asked for it, else empty.
+ * and ARRAY, their JSON text when the path asked for it; else empty.
  */
 typedef struct {
     setter_json_type_e  type;
@@ -40,6 +40,7 @@ typedef struct {
 
 
 #define SETTER_JSON_TEXT  1  /* keep the JSON text of an object or array */
+#define SETTER_JSON_KEEP  2  /* what it names stays in rest all the same */
 
 /* "profile.name", "choices.0.message.content": members and array indexes */
 typedef struct {
@@ -64,9 +65,14 @@ typedef enum {
 /*
  * Reads one JSON object.  values has one element a path, in order; what the
  * document lacks is ABSENT.  rest, when not NULL, receives the top-level
- * members that no path touches, re-written, as  "a":1,"b":[true]  without
- * braces.  All kept text is from alloc (strings without escapes may point
- * into json, which therefore has to live as long).
+ * members that no path takes, re-written, as  "a":1,"b":[true]  without
+ * braces, behind what it holds already.  A path takes a member when it names
+ * the member itself, without KEEP; one that names only a part of it
+ * ("profile.name") leaves it in rest whole, so that nothing gets lost.
+ *
+ * All kept text is from alloc (strings without escapes may point into json,
+ * which therefore has to live as long).  After an error, values and rest
+ * hold nothing of use.  Takes about 12 KiB of stack.
  */
 setter_json_error_e setter_json_read(const char *json, size_t len,
     unsigned flags, const setter_json_path_t *paths, size_t npaths,
@@ -79,9 +85,12 @@ const char *setter_json_strerror(setter_json_error_e error);
 /* Appends text as a JSON string, quotes included; text is valid UTF-8. */
 void setter_json_string(setter_buf_t *buf, const char *data, size_t len);
 
+/* Appends a value that was read; "null" when it is absent. */
+void setter_json_value(setter_buf_t *buf, const setter_json_value_t *value);
+
 /*
  * Appends  "name":  behind a comma where one is needed (that is, unless the
- * buffer ends in '{'); the value is for the caller to append.
+ * buffer is empty or ends in '{'); the value is for the caller to append.
  */
 void setter_json_name(setter_buf_t *buf, const char *name);
 
