@@ -55,6 +55,8 @@ typedef struct {
     size_t         body_len;
     int64_t        retry_after_ms;  /* retry-after-ms, retry-after (seconds or
                                        date); -1: none */
+    int            should_retry;    /* x-should-retry: 1 true, -1 false,
+                                       0 none */
     char           reason[160];     /* for logs: never holds a credential */
     int64_t        connect_us, total_us;
 } http_response_t;
