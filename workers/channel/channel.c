@@ -1,0 +1,189 @@
+/*
+ * The providers of channels, and the rules of delivery they share.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "channel/provider.h"
+
+
+#define CHANNEL_MAX_NAME  100       /* bytes of a code in a reason */
+
+
+static const channel_t *const  channels[] = {
+    &channel_infobip,
+    &channel_manychat,
+};
+
+
+static int channel_write(const channel_account_t *account,
+    const channel_message_t *message, const channel_request_t *request,
+    http_request_t *http, arena_t *arena);
+
+
+const channel_t *
+channel_find(setter_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
+        if (channel_is(name, channels[i]->name)) {
+            return channels[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+channel_answer_init(channel_answer_t *answer)
+{
+    memset(answer, 0, sizeof(channel_answer_t));
+    answer->retry_after_ms = -1;
+}
+
+
+channel_result_e
+channel_post(const channel_account_t *account,
+    const channel_message_t *message, const channel_request_t *request,
+    channel_answer_t *answer, arena_t *arena)
+{
+    http_request_t   http;
+    http_response_t  response;
+
+    if (channel_write(account, message, request, &http, arena) != SETTER_OK) {
+        return channel_stop(answer, CHANNEL_NOT_SENT, "out of memory");
+    }
+
+    if (http_call(&http, &response, arena) == HTTP_OK) {
+        request->judge(&response, answer, arena);
+        return answer->result;
+    }
+
+    return channel_stop(answer, channel_judge_transport(&response),
+                        response.reason);
+}
+
+
+/* A send leaves once: libcurl would repeat it on a connection that died. */
+static int
+channel_write(const channel_account_t *account,
+    const channel_message_t *message, const channel_request_t *request,
+    http_request_t *http, arena_t *arena)
+{
+    size_t        len;
+    const char  **headers;
+
+    headers = arena_get(arena, 4 * sizeof(char *));
+
+    if (headers == NULL || request->body.failed) {
+        return SETTER_ERROR;
+    }
+
+    headers[0] = arena_printf(arena, "Authorization: %s %s", request->scheme,
+                              account->api_key);
+    headers[1] = "Content-Type: application/json";
+    headers[2] = "Accept: application/json";
+    headers[3] = NULL;
+
+    len = strlen(account->base_url);
+
+    while (len > 0 && account->base_url[len - 1] == '/') {
+        len--;
+    }
+
+    memset(http, 0, sizeof(http_request_t));
+    http->method = "POST";
+    http->url = arena_printf(arena, "%.*s%s", (int) len, account->base_url,
+                             request->path);
+    http->headers = headers;
+    http->body = request->body.data;
+    http->body_len = request->body.len;
+    http->timeout_ms = request->timeout_ms;
+    http->before_send = message->before_send;
+    http->before_send_data = message->before_send_data;
+    http->once = 1;
+
+    return headers[0] == NULL || http->url == NULL ? SETTER_ERROR : SETTER_OK;
+}
+
+
+/*
+ * Once bytes may have left, only an answer can tell.  HTTP_REFUSED then means
+ * that http did not let libcurl send them a second time.
+ */
+channel_result_e
+channel_judge_transport(const http_response_t *response)
+{
+    if (response->may_have_left) {
+        return CHANNEL_UNKNOWN;
+    }
+
+    return response->error == HTTP_REFUSED ? CHANNEL_WITHHELD
+                                           : CHANNEL_NOT_SENT;
+}
+
+
+/*
+ * 408 and 429 say that nothing was done yet.  A 5xx that is not in the
+ * provider's own words comes from a proxy, which cannot know what the
+ * provider did.
+ */
+channel_result_e
+channel_judge_status(long status, int own_body)
+{
+    if (status == 408 || status == 429) {
+        return CHANNEL_NOT_SENT;
+    }
+
+    if (status >= 500) {
+        return own_body ? CHANNEL_NOT_SENT : CHANNEL_UNKNOWN;
+    }
+
+    return status >= 300 ? CHANNEL_FAILED : CHANNEL_UNKNOWN;
+}
+
+
+void
+channel_say(const http_response_t *response, channel_answer_t *answer,
+    channel_result_e result, setter_str_t name)
+{
+    size_t  n;
+
+    answer->result = result;
+
+    if (result == CHANNEL_NOT_SENT) {
+        answer->retry_after_ms = response->retry_after_ms;
+    }
+
+    /* a name, not whatever somebody put into its place */
+    for (n = 0; n < name.len && n < CHANNEL_MAX_NAME; n++) {
+        if (name.data[n] <= ' ' || name.data[n] > '~') {
+            break;
+        }
+    }
+
+    snprintf(answer->reason, sizeof(answer->reason), "%ld %.*s",
+             response->status, (int) n, n > 0 ? name.data : "");
+}
+
+
+channel_result_e
+channel_stop(channel_answer_t *answer, channel_result_e result,
+    const char *reason)
+{
+    answer->result = result;
+    snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
+
+    return result;
+}
+
+
+int
+channel_is(setter_str_t value, const char *text)
+{
+    return value.len == strlen(text)
+           && memcmp(value.data, text, value.len) == 0;
+}

@@ -1,0 +1,192 @@
+/*
+ * Infobip: WhatsApp texts.
+ */
+
+#include <string.h>
+
+#include "channel/infobip.h"
+
+
+enum {
+    INFOBIP_EXCEPTION,
+    INFOBIP_ERROR_CODE,
+    INFOBIP_MESSAGE_ID,
+    INFOBIP_STATUS_GROUP,
+    INFOBIP_STATUS_NAME,
+    INFOBIP_NPATHS
+};
+
+static const setter_json_path_t  infobip_paths[INFOBIP_NPATHS] = {
+    { "requestError.serviceException.messageId", 0 },
+    { "errorCode", 0 },
+    { "messageId", 0 },
+    { "status.groupName", 0 },
+    { "status.name", 0 },
+};
+
+
+/*
+ * Codes of errors, names of statuses and then their groups.  A duplicate is
+ * what an earlier try of ours left behind: it went out after all.
+ */
+static const struct {
+    const char        *name;
+    channel_result_e   result;
+} infobip_results[] = {
+    { "BAD_REQUEST", CHANNEL_FAILED },
+    { "UNAUTHORIZED", CHANNEL_FAILED },
+    { "FORBIDDEN", CHANNEL_FAILED },
+    { "TOO_MANY_REQUESTS", CHANNEL_NOT_SENT },
+    { "GENERAL_ERROR", CHANNEL_NOT_SENT },
+    { "REJECTED_DUPLICATE_MESSAGE_ID", CHANNEL_SENT },
+    { "OK", CHANNEL_SENT },
+    { "PENDING", CHANNEL_SENT },
+    { "DELIVERED", CHANNEL_SENT },
+    { "UNDELIVERABLE", CHANNEL_FAILED },
+    { "EXPIRED", CHANNEL_FAILED },
+    { "REJECTED", CHANNEL_FAILED },
+};
+
+#define INFOBIP_NRESULTS                                                      \
+    (sizeof(infobip_results) / sizeof(infobip_results[0]))
+
+
+static const char *infobip_check(const channel_account_t *account);
+static channel_result_e infobip_send(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena);
+static int infobip_find(setter_str_t name, channel_result_e *result);
+
+
+const channel_t  channel_infobip = {
+    "infobip", infobip_check, infobip_send
+};
+
+
+static const char *
+infobip_check(const channel_account_t *account)
+{
+    if (account->base_url == NULL || account->base_url[0] == '\0') {
+        return "INFOBIP_BASE_URL is not set";
+    }
+
+    if (account->api_key == NULL || account->api_key[0] == '\0') {
+        return "INFOBIP_API_KEY is not set";
+    }
+
+    return NULL;
+}
+
+
+static channel_result_e
+infobip_send(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    setter_str_t       from;
+    channel_request_t  request;
+
+    channel_answer_init(answer);
+    from = message->from;
+
+    if (from.len == 0 && account->sender != NULL) {
+        from.data = account->sender;
+        from.len = strlen(account->sender);
+    }
+
+    if (from.len == 0) {
+        return channel_stop(answer, CHANNEL_FAILED,
+                            "no sender: INFOBIP_SENDER is not set");
+    }
+
+    request.path = "/whatsapp/1/message/text";
+    request.scheme = "App";
+    request.timeout_ms = message->timeout_ms;
+    request.judge = infobip_judge;
+
+    setter_buf_init(&request.body, arena_alloc(arena), 1024);
+    infobip_write(message, from, &request.body);
+
+    return channel_post(account, message, &request, answer, arena);
+}
+
+
+/* Our id goes twice: reports name it, and echo the callback's data. */
+void
+infobip_write(const channel_message_t *message, setter_str_t from,
+    setter_buf_t *body)
+{
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "from", from);
+    setter_json_member(body, "to", message->to);
+    setter_json_member(body, "messageId", message->message_id);
+
+    setter_json_name(body, "content");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "text", message->text);
+    setter_buf_byte(body, '}');
+
+    setter_json_member(body, "callbackData", message->message_id);
+    setter_buf_byte(body, '}');
+}
+
+
+/* A 200 is not a delivery: a refusal may stand in it. */
+void
+infobip_judge(const http_response_t *response, channel_answer_t *answer,
+    arena_t *arena)
+{
+    channel_result_e      result;
+    setter_json_value_t   values[INFOBIP_NPATHS], *error, *status;
+
+    if (setter_json_read(response->body, response->body_len,
+                         SETTER_JSON_REPAIR, infobip_paths, INFOBIP_NPATHS,
+                         values, NULL, arena_alloc(arena))
+        != SETTER_JSON_OK)
+    {
+        memset(values, 0, sizeof(values));
+    }
+
+    status = &values[INFOBIP_STATUS_NAME];
+    error = &values[INFOBIP_EXCEPTION];
+
+    if (error->type == SETTER_JSON_ABSENT) {
+        error = &values[INFOBIP_ERROR_CODE];
+    }
+
+    if (response->status / 100 != 2 || error->type != SETTER_JSON_ABSENT) {
+        if (!infobip_find(error->text, &result)) {
+            result = channel_judge_status(response->status,
+                                       error->type == SETTER_JSON_STRING);
+        }
+
+        channel_say(response, answer, result, error->text);
+        return;
+    }
+
+    if (!infobip_find(status->text, &result)
+        && !infobip_find(values[INFOBIP_STATUS_GROUP].text, &result))
+    {
+        result = CHANNEL_UNKNOWN;
+    }
+
+    channel_say(response, answer, result, status->text);
+    answer->provider_id = values[INFOBIP_MESSAGE_ID].text;
+}
+
+
+/* Looks a name up: 1 and its result, or 0. */
+static int
+infobip_find(setter_str_t name, channel_result_e *result)
+{
+    size_t  i;
+
+    for (i = 0; i < INFOBIP_NRESULTS; i++) {
+        if (channel_is(name, infobip_results[i].name)) {
+            *result = infobip_results[i].result;
+            return 1;
+        }
+    }
+
+    return 0;
+}

@@ -1,0 +1,270 @@
+/*
+ * ManyChat: pushes content to a subscriber, whatever the channel behind it.
+ */
+
+#include <string.h>
+
+#include "channel/manychat.h"
+#include "runtime/loop.h"
+#include "runtime/task.h"
+
+
+#define MANYCHAT_HOST      "//api.manychat.com"
+#define MANYCHAT_TURN_MS   40       /* 25 a second */
+#define MANYCHAT_PACES     256
+#define MANYCHAT_INT_MAX   18       /* digits that any integer type holds */
+
+
+enum {
+    MANYCHAT_STATUS,
+    MANYCHAT_CODE,
+    MANYCHAT_NPATHS
+};
+
+static const setter_json_path_t  manychat_paths[MANYCHAT_NPATHS] = {
+    { "status", 0 },
+    { "code", 0 },
+};
+
+
+/* What an error's code says; an error without one is judged by its status. */
+static const struct {
+    const char        *code;
+    channel_result_e   result;
+} manychat_errors[] = {
+    { "2011", CHANNEL_FAILED },     /* user_ref unknown */
+    { "2012", CHANNEL_NOT_SENT },   /* user_ref not linked yet */
+    { "3011", CHANNEL_FAILED },     /* last interaction over 24 h ago */
+    { "3021", CHANNEL_FAILED },     /* no one-time notification token */
+    { "3031", CHANNEL_FAILED },     /* no notification reason */
+};
+
+#define MANYCHAT_NERRORS                                                      \
+    (sizeof(manychat_errors) / sizeof(manychat_errors[0]))
+
+
+/*
+ * Over its limit ManyChat may stop an account for a day, and says nothing
+ * before: each key has a turn every 40 ms in this process.  Keys that share a
+ * place share its pace.
+ */
+static int64_t  manychat_turns[MANYCHAT_PACES];
+
+
+static const char *manychat_check(const channel_account_t *account);
+static channel_result_e manychat_send(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena);
+static channel_result_e manychat_wait(const channel_account_t *account,
+    int64_t *timeout_ms, channel_answer_t *answer);
+static int manychat_is_integer(setter_str_t id);
+static channel_result_e manychat_judge_error(const http_response_t *response,
+    const setter_json_value_t *values);
+
+
+const channel_t  channel_manychat = {
+    "manychat", manychat_check, manychat_send
+};
+
+
+static const char *
+manychat_check(const channel_account_t *account)
+{
+    if (account->base_url == NULL || account->base_url[0] == '\0') {
+        return "MANYCHAT_BASE_URL is not set";
+    }
+
+    if (account->api_key == NULL || account->api_key[0] == '\0') {
+        return "MANYCHAT_API_KEY is not set";
+    }
+
+    return NULL;
+}
+
+
+static channel_result_e
+manychat_send(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    channel_request_t  request;
+
+    channel_answer_init(answer);
+
+    request.path = "/fb/sending/sendContent";
+    request.scheme = "Bearer";
+    request.timeout_ms = message->timeout_ms;
+    request.judge = manychat_judge;
+
+    if (manychat_wait(account, &request.timeout_ms, answer) != CHANNEL_SENT) {
+        return answer->result;
+    }
+
+    setter_buf_init(&request.body, arena_alloc(arena), 1024);
+    manychat_write(message, &request.body);
+
+    return channel_post(account, message, &request, answer, arena);
+}
+
+
+/*
+ * Waits for the key's turn, where the server is ManyChat's own, and takes the
+ * wait off the time-out.  CHANNEL_SENT: go on.
+ */
+static channel_result_e
+manychat_wait(const channel_account_t *account, int64_t *timeout_ms,
+    channel_answer_t *answer)
+{
+    int64_t  wait;
+
+    if (strstr(account->base_url, MANYCHAT_HOST) == NULL) {
+        return CHANNEL_SENT;
+    }
+
+    wait = manychat_pace(account->api_key, loop_now_ms(), *timeout_ms / 2);
+
+    if (wait > *timeout_ms / 2) {
+        answer->retry_after_ms = wait;
+        return channel_stop(answer, CHANNEL_NOT_SENT, "over 25 a second");
+    }
+
+    if (wait > 0 && task_sleep(wait) != TASK_OK) {
+        return channel_stop(answer, CHANNEL_NOT_SENT, "cancelled");
+    }
+
+    *timeout_ms -= wait;
+    return CHANNEL_SENT;
+}
+
+
+int64_t
+manychat_pace(const char *api_key, int64_t now_ms, int64_t limit_ms)
+{
+    int64_t      turn, *next;
+    uint32_t     hash;
+    const char  *p;
+
+    hash = 2166136261u;
+
+    for (p = api_key; *p != '\0'; p++) {
+        hash = (hash ^ (unsigned char) *p) * 16777619u;
+    }
+
+    next = &manychat_turns[hash % MANYCHAT_PACES];
+    turn = *next > now_ms ? *next : now_ms;
+
+    if (turn - now_ms <= limit_ms) {
+        *next = turn + MANYCHAT_TURN_MS;
+    }
+
+    return turn - now_ms;
+}
+
+
+/* Ids are integers to ManyChat; one that is none goes as it is. */
+void
+manychat_write(const channel_message_t *message, setter_buf_t *body)
+{
+    setter_str_t  version = setter_str("v2"), type = setter_str("text");
+
+    setter_buf_byte(body, '{');
+    setter_json_name(body, "subscriber_id");
+
+    if (manychat_is_integer(message->to)) {
+        setter_buf_append(body, message->to.data, message->to.len);
+
+    } else {
+        setter_json_string(body, message->to.data, message->to.len);
+    }
+
+    setter_json_name(body, "data");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "version", version);
+    setter_json_name(body, "content");
+    setter_buf_byte(body, '{');
+
+    if (message->surface.len > 0) {
+        setter_json_member(body, "type", message->surface);
+    }
+
+    setter_json_name(body, "messages");
+    setter_buf_text(body, "[{");
+    setter_json_member(body, "type", type);
+    setter_json_member(body, "text", message->text);
+    setter_buf_text(body, "}],\"actions\":[]");
+
+    if (!channel_is(message->surface, "whatsapp")
+        && !channel_is(message->surface, "telegram"))
+    {
+        setter_buf_text(body, ",\"quick_replies\":[]");
+    }
+
+    setter_buf_text(body, "}}}");
+}
+
+
+static int
+manychat_is_integer(setter_str_t id)
+{
+    size_t  i;
+
+    for (i = 0; i < id.len; i++) {
+        if (id.data[i] < '0' || id.data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return id.len > 0 && id.len <= MANYCHAT_INT_MAX && id.data[0] != '0';
+}
+
+
+void
+manychat_judge(const http_response_t *response, channel_answer_t *answer,
+    arena_t *arena)
+{
+    channel_result_e     result;
+    setter_json_value_t  values[MANYCHAT_NPATHS];
+
+    if (setter_json_read(response->body, response->body_len,
+                         SETTER_JSON_REPAIR, manychat_paths, MANYCHAT_NPATHS,
+                         values, NULL, arena_alloc(arena))
+        != SETTER_JSON_OK)
+    {
+        memset(values, 0, sizeof(values));
+    }
+
+    if (response->status / 100 == 2
+        && channel_is(values[MANYCHAT_STATUS].text, "success"))
+    {
+        result = CHANNEL_SENT;
+
+    } else {
+        result = manychat_judge_error(response, values);
+    }
+
+    channel_say(response, answer, result, values[MANYCHAT_CODE].text);
+}
+
+
+/* An error may come with a 200: it is a refusal all the same. */
+static channel_result_e
+manychat_judge_error(const http_response_t *response,
+    const setter_json_value_t *values)
+{
+    int     own;
+    size_t  i;
+
+    own = channel_is(values[MANYCHAT_STATUS].text, "error");
+
+    for (i = 0; own && i < MANYCHAT_NERRORS; i++) {
+        if (channel_is(values[MANYCHAT_CODE].text, manychat_errors[i].code)) {
+            return manychat_errors[i].result;
+        }
+    }
+
+    if (own && response->status / 100 == 2) {
+        return CHANNEL_FAILED;
+    }
+
+    return channel_judge_status(response->status, own);
+}
