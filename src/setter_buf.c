@@ -67,6 +67,36 @@ setter_buf_number(setter_buf_t *buf, int64_t number)
 }
 
 
+void
+setter_buf_encoded(setter_buf_t *buf, setter_str_t text, const char *also)
+{
+    char               c, code[3];
+    size_t             i, start;
+
+    static const char  hex[] = "0123456789ABCDEF";
+
+    start = 0;
+
+    for (i = 0; i < text.len; i++) {
+        c = text.data[i];
+
+        if (c > 0x20 && c < 0x7f && strchr(also, c) == NULL) {
+            continue;
+        }
+
+        code[0] = '%';
+        code[1] = hex[(unsigned char) c >> 4];
+        code[2] = hex[c & 0x0f];
+
+        setter_buf_append(buf, text.data + start, i - start);
+        setter_buf_append(buf, code, sizeof(code));
+        start = i + 1;
+    }
+
+    setter_buf_append(buf, text.data + start, text.len - start);
+}
+
+
 /* Room for len more bytes behind the text, or NULL for good. */
 static char *
 setter_buf_reserve(setter_buf_t *buf, size_t len)

@@ -51,6 +51,10 @@ void setter_buf_append(setter_buf_t *buf, const char *data, size_t len);
 void setter_buf_byte(setter_buf_t *buf, char byte);
 void setter_buf_number(setter_buf_t *buf, int64_t number);
 
+/* Bytes that are not visible ASCII, and those in "also", become %XX. */
+void setter_buf_encoded(setter_buf_t *buf, setter_str_t text,
+    const char *also);
+
 #define setter_buf_text(buf, text)                                            \
     setter_buf_append(buf, text, sizeof(text) - 1)
 

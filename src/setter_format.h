@@ -18,11 +18,15 @@
 typedef enum {
     SETTER_FIELD_TEXT,      /* a string; empty when only white space */
     SETTER_FIELD_ID,        /* a short string, or a number kept as its text */
+    SETTER_FIELD_OBJECT,    /* an object; kept as JSON text */
     SETTER_FIELD_JSON       /* anything; kept as JSON text */
 } setter_field_type_e;
 
 
-/* Where a field goes when it is not a member of the job itself. */
+/*
+ * Where a field goes when it is not a member of the job itself.  A path of
+ * DATA is read with SETTER_JSON_KEEP.
+ */
 #define SETTER_FIELD_DATA  ((size_t) -1)   /* stays in "data" */
 #define SETTER_FIELD_NONE  ((size_t) -2)   /* read, and not passed on */
 
@@ -38,7 +42,7 @@ typedef struct {
     const char                   *name;       /* "manychat" */
     const char                   *provider;   /* NULL: the job says */
     const char                   *kind;
-    const char                   *lane_channel;
+    const char                   *lane_channel;   /* NULL: the job's */
     const char                   *dedupe;     /* path, or NULL */
     const char                   *tenant;     /* path of a tenant claim */
     const setter_format_field_t  *fields;
@@ -68,11 +72,18 @@ typedef enum {
     SETTER_FIELD_ENCODING
 } setter_field_error_e;
 
-/* "required", "empty", "type", "too_long", "encoding" */
+/* "required", "empty", "type", "too_long", "encoding"; "ok" */
 const char *setter_field_strerror(setter_field_error_e error);
 
-/* Judges one value read from a body against its field. */
+/*
+ * Judges one value read from a body against its field.  What may be absent
+ * may also be null or empty.  ENCODING is the reader's to find.
+ */
 setter_field_error_e setter_field_check(const setter_format_field_t *field,
+    const setter_json_value_t *value);
+
+/* 1 when the value counts as not given: absent, null or empty. */
+int setter_field_absent(const setter_format_field_t *field,
     const setter_json_value_t *value);
 
 

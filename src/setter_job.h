@@ -54,9 +54,9 @@ typedef struct {
 int setter_slug_valid(setter_str_t slug);
 
 /*
- * Appends "<tenant>/conv/<channel>:<us>:<them>".  Bytes that are not
- * printable ASCII, and '%', ':' and '/' inside a part, are percent-encoded;
- * an absent part is "-".  A lane longer than SETTER_LANE_MAX ends in the
+ * Appends "<tenant>/conv/<channel>:<us>:<them>".  Bytes that are not visible
+ * ASCII, and '%', ':' and '/' inside a part, are percent-encoded; an absent
+ * or empty part is "-".  A lane longer than SETTER_LANE_MAX ends in "%~" and the
  * SHA-256 of the whole instead.
  */
 void setter_lane_conversation(setter_buf_t *buf, setter_str_t tenant,
@@ -71,7 +71,9 @@ void setter_job_write(setter_buf_t *buf, const setter_job_t *job);
 
 /*
  * Reads an envelope; text points into json or alloc.  SETTER_ERROR when it
- * is no JSON object or lacks id, kind, tenant or lane.
+ * is no JSON object or lacks id, kind, tenant or lane.  A member of another
+ * type than it is written with counts as absent; without a received_at,
+ * received_ms is -1.
  */
 int setter_job_read(setter_job_t *job, const char *json, size_t len,
     setter_alloc_t *alloc);
@@ -79,7 +81,9 @@ int setter_job_read(setter_job_t *job, const char *json, size_t len,
 /*
  * The header is one line of tab-separated fields, the first its version:
  *   1 id tenant kind lane received_ms debounce_ms debounce_max_ms send_at_ms
- * New fields are only ever added at the end.
+ * New fields are only ever added at the end.  Bytes that are not visible
+ * ASCII, which no valid field has, are percent-encoded.  Reading points into
+ * the line and returns SETTER_ERROR when it is no such header.
  */
 void setter_job_header_write(setter_buf_t *buf,
     const setter_job_header_t *header);

@@ -12,7 +12,7 @@ static setter_json_error_e setter_json_keys_grow(setter_json_keys_t *keys);
 static uint64_t *setter_json_keys_slot(setter_json_keys_t *keys,
     uint64_t print);
 static uint64_t setter_siphash(uint64_t tweak, const char *data, size_t len);
-static void setter_siphash_round(uint64_t v[4]);
+static inline void setter_siphash_round(uint64_t v[4]);
 
 
 /* Drawn once in each process, or in the one it was forked from. */
@@ -169,7 +169,7 @@ setter_siphash(uint64_t tweak, const char *data, size_t len)
 }
 
 
-static void
+static inline void
 setter_siphash_round(uint64_t v[4])
 {
     v[0] += v[1];

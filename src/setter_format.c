@@ -1,0 +1,214 @@
+#include <string.h>
+
+#include "setter_format_tables.h"
+
+
+static int setter_str_is(setter_str_t str, const char *text);
+static int setter_field_blank(setter_str_t text, int variables);
+static const char *setter_skip_space(const char *p, const char *end);
+
+
+static const setter_format_t *const  setter_formats[] = {
+    &setter_format_manychat,
+    &setter_format_engine,
+    &setter_format_generic
+};
+
+static const struct {
+    const char  *name;
+    size_t       member;
+} setter_settable[] = {
+    { "channel", setter_job_member(channel) },
+    { "consumer", setter_job_member(consumer) },
+    { "workflow", setter_job_member(workflow) },
+    { "from", setter_job_member(from) },
+    { "to", setter_job_member(to) },
+    { "text", setter_job_member(text) },
+    { "type", setter_job_member(type) },
+    { "provider", setter_job_member(provider) },
+    { "provider_id", setter_job_member(provider_id) }
+};
+
+
+const setter_format_t *
+setter_format_find(setter_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(setter_formats) / sizeof(setter_formats[0]); i++) {
+        if (setter_str_is(name, setter_formats[i]->name)) {
+            return setter_formats[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+size_t
+setter_format_member(setter_str_t name)
+{
+    size_t  i;
+
+    for (i = 0; i < sizeof(setter_settable) / sizeof(setter_settable[0]);
+         i++)
+    {
+        if (setter_str_is(name, setter_settable[i].name)) {
+            return setter_settable[i].member;
+        }
+    }
+
+    return SETTER_FIELD_DATA;
+}
+
+
+const char *
+setter_field_strerror(setter_field_error_e error)
+{
+    switch (error) {
+
+    case SETTER_FIELD_OK:
+        return "ok";
+
+    case SETTER_FIELD_REQUIRED:
+        return "required";
+
+    case SETTER_FIELD_EMPTY:
+        return "empty";
+
+    case SETTER_FIELD_BAD_TYPE:
+        return "type";
+
+    case SETTER_FIELD_TOO_LONG:
+        return "too_long";
+
+    case SETTER_FIELD_ENCODING:
+        return "encoding";
+    }
+
+    return "unknown";
+}
+
+
+setter_field_error_e
+setter_field_check(const setter_format_field_t *field,
+    const setter_json_value_t *value)
+{
+    if (value->type == SETTER_JSON_ABSENT || value->type == SETTER_JSON_NULL) {
+        return field->required ? SETTER_FIELD_REQUIRED : SETTER_FIELD_OK;
+    }
+
+    switch (field->type) {
+
+    case SETTER_FIELD_TEXT:
+        if (value->type != SETTER_JSON_STRING) {
+            return SETTER_FIELD_BAD_TYPE;
+        }
+
+        break;
+
+    case SETTER_FIELD_ID:
+        if (value->type != SETTER_JSON_STRING
+            && value->type != SETTER_JSON_NUMBER)
+        {
+            return SETTER_FIELD_BAD_TYPE;
+        }
+
+        if (value->text.len > SETTER_FIELD_ID_MAX) {
+            return SETTER_FIELD_TOO_LONG;
+        }
+
+        break;
+
+    case SETTER_FIELD_OBJECT:
+        if (value->type != SETTER_JSON_OBJECT) {
+            return SETTER_FIELD_BAD_TYPE;
+        }
+
+        break;
+
+    case SETTER_FIELD_JSON:
+        break;
+    }
+
+    if (field->required && setter_field_absent(field, value)) {
+        return SETTER_FIELD_EMPTY;
+    }
+
+    return SETTER_FIELD_OK;
+}
+
+
+int
+setter_field_absent(const setter_format_field_t *field,
+    const setter_json_value_t *value)
+{
+    switch (value->type) {
+
+    case SETTER_JSON_ABSENT:
+    case SETTER_JSON_NULL:
+        return 1;
+
+    case SETTER_JSON_STRING:
+        return setter_field_blank(value->text, field->variables);
+
+    default:
+        return 0;
+    }
+}
+
+
+static int
+setter_str_is(setter_str_t str, const char *text)
+{
+    return str.len == strlen(text) && memcmp(str.data, text, str.len) == 0;
+}
+
+
+/* Only white space, or a single variable that nobody filled in. */
+static int
+setter_field_blank(setter_str_t text, int variables)
+{
+    const char  *p, *end;
+
+    end = text.data + text.len;
+    p = setter_skip_space(text.data, end);
+
+    if (variables && end - p >= 4 && p[0] == '{' && p[1] == '{') {
+        p = memmem(p + 2, end - p - 2, "}}", 2);
+
+        return p != NULL && setter_skip_space(p + 2, end) == end;
+    }
+
+    return p == end;
+}
+
+
+/* White space as Unicode has it, and the byte order mark. */
+static const char *
+setter_skip_space(const char *p, const char *end)
+{
+    size_t                    i, len;
+
+    static const char *const  spaces[] = {
+        " ", "\t", "\n", "\v", "\f", "\r",
+        "\xc2\x85", "\xc2\xa0", "\xe1\x9a\x80", "\xe2\x80\x80",
+        "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84",
+        "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88",
+        "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xa9",
+        "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80", "\xef\xbb\xbf"
+    };
+
+again:
+
+    for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+        len = strlen(spaces[i]);
+
+        if ((size_t) (end - p) >= len && memcmp(p, spaces[i], len) == 0) {
+            p += len;
+            goto again;
+        }
+    }
+
+    return p;
+}

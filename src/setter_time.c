@@ -1,0 +1,136 @@
+#include <string.h>
+#include <time.h>
+
+#include "setter_time.h"
+
+
+static char *setter_time_digits(char *p, int number, int digits);
+static int setter_time_number(const char *p, int digits);
+
+
+static const char  setter_time_form[] = "0000-00-00T00:00:00";
+
+#define SETTER_TIME_SECONDS  (sizeof(setter_time_form) - 1)
+
+
+void
+setter_time_write(setter_buf_t *buf, int64_t ms)
+{
+    char       text[sizeof("0000-00-00T00:00:00.000Z")], *p;
+    time_t     seconds;
+    struct tm  tm;
+
+    seconds = ms / 1000;
+    gmtime_r(&seconds, &tm);
+
+    p = setter_time_digits(text, tm.tm_year + 1900, 4);
+    *p++ = '-';
+    p = setter_time_digits(p, tm.tm_mon + 1, 2);
+    *p++ = '-';
+    p = setter_time_digits(p, tm.tm_mday, 2);
+    *p++ = 'T';
+    p = setter_time_digits(p, tm.tm_hour, 2);
+    *p++ = ':';
+    p = setter_time_digits(p, tm.tm_min, 2);
+    *p++ = ':';
+    p = setter_time_digits(p, tm.tm_sec, 2);
+    *p++ = '.';
+    p = setter_time_digits(p, ms % 1000, 3);
+    *p++ = 'Z';
+
+    setter_buf_append(buf, text, p - text);
+}
+
+
+int64_t
+setter_time_read(setter_str_t text)
+{
+    int          ms, unit;
+    size_t       i;
+    time_t       seconds;
+    struct tm    tm, date;
+    const char  *p;
+
+    p = text.data;
+
+    if (text.len <= SETTER_TIME_SECONDS || p[text.len - 1] != 'Z') {
+        return -1;
+    }
+
+    for (i = 0; i < SETTER_TIME_SECONDS; i++) {
+        if (setter_time_form[i] == '0' ? p[i] < '0' || p[i] > '9'
+                                       : p[i] != setter_time_form[i])
+        {
+            return -1;
+        }
+    }
+
+    ms = 0;
+    unit = 100;
+
+    if (text.len > SETTER_TIME_SECONDS + 1
+        && (p[i] != '.' || p[i + 1] == 'Z'))
+    {
+        return -1;
+    }
+
+    for (i++; i < text.len - 1; i++) {
+        if (p[i] < '0' || p[i] > '9') {
+            return -1;
+        }
+
+        ms += (p[i] - '0') * unit;
+        unit /= 10;
+    }
+
+    memset(&tm, 0, sizeof(tm));
+    tm.tm_year = setter_time_number(p, 4) - 1900;
+    tm.tm_mon = setter_time_number(p + 5, 2) - 1;
+    tm.tm_mday = setter_time_number(p + 8, 2);
+    tm.tm_hour = setter_time_number(p + 11, 2);
+    tm.tm_min = setter_time_number(p + 14, 2);
+    tm.tm_sec = setter_time_number(p + 17, 2);
+
+    date = tm;
+    seconds = timegm(&tm);
+
+    /* no month 13, no 31st of June: timegm() would put them right */
+
+    if (tm.tm_mon != date.tm_mon || tm.tm_mday != date.tm_mday
+        || tm.tm_hour != date.tm_hour || tm.tm_min != date.tm_min
+        || tm.tm_sec != date.tm_sec)
+    {
+        return -1;
+    }
+
+    return seconds * (int64_t) 1000 + ms;
+}
+
+
+static char *
+setter_time_digits(char *p, int number, int digits)
+{
+    int  i;
+
+    for (i = digits - 1; i >= 0; i--) {
+        p[i] = '0' + number % 10;
+        number /= 10;
+    }
+
+    return p + digits;
+}
+
+
+static int
+setter_time_number(const char *p, int digits)
+{
+    int  number;
+
+    number = 0;
+
+    while (digits-- > 0) {
+        number = 10 * number + (*p++ - '0');
+    }
+
+    return number;
+}
