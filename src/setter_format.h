@@ -50,7 +50,7 @@ typedef struct {
     const struct setter_format_default_s {
         const char  *field;
         const char  *value;
-    }                            *defaults;   /* ends with field NULL */
+    }                            *defaults;   /* NULL, or ends with NULLs */
 } setter_format_t;
 
 

@@ -16,7 +16,6 @@ static const setter_format_field_t  setter_engine_fields[] = {
 
 static const struct setter_format_default_s  setter_engine_defaults[] = {
     { "channel", "whatsapp" },
-    { "type", "text" },
     { NULL, NULL }
 };
 

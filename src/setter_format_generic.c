@@ -19,11 +19,6 @@ static const setter_format_field_t  setter_generic_fields[] = {
     { "tenant_id", SETTER_FIELD_ID, 0, 0, SETTER_FIELD_NONE }
 };
 
-static const struct setter_format_default_s  setter_generic_defaults[] = {
-    { "type", "text" },
-    { NULL, NULL }
-};
-
 const setter_format_t  setter_format_generic = {
     .name = "generic",
     .kind = "message",
@@ -31,6 +26,5 @@ const setter_format_t  setter_format_generic = {
     .tenant = "tenant_id",
     .fields = setter_generic_fields,
     .nfields = sizeof(setter_generic_fields)
-               / sizeof(setter_generic_fields[0]),
-    .defaults = setter_generic_defaults
+               / sizeof(setter_generic_fields[0])
 };

@@ -22,7 +22,6 @@ static const struct setter_format_default_s  setter_manychat_defaults[] = {
     { "channel", "telegram" },
     { "consumer", "MANYCHAT" },
     { "workflow", "SETTER" },
-    { "type", "text" },
     { NULL, NULL }
 };
 

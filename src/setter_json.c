@@ -351,7 +351,7 @@ setter_json_close(setter_json_walker_t *w, char bracket)
 
     level = &w->levels[--w->depth];
 
-    if (w->out == NULL) {
+    if (w->depth == 0 || w->out == NULL) {
         return 1;
     }
 
