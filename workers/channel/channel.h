@@ -52,6 +52,15 @@ typedef struct {
     channel_result_e  (*send)(const channel_account_t *account,
         const channel_message_t *message, channel_answer_t *answer,
         arena_t *arena);
+
+    /*
+     * Takes the account's next turn to send, where the provider bears only so
+     * many a second: how many ms from now it is.  Where that is more than
+     * limit_ms, no turn was taken.  For the caller to wait, before anything
+     * is marked.  NULL: the provider has no such limit.
+     */
+    int64_t           (*pace)(const channel_account_t *account,
+        int64_t limit_ms);
 } channel_t;
 
 /* The provider of that name, or NULL. */

@@ -6,7 +6,6 @@
 
 #include "channel/manychat.h"
 #include "runtime/loop.h"
-#include "runtime/task.h"
 
 
 #define MANYCHAT_HOST      "//api.manychat.com"
@@ -55,15 +54,15 @@ static const char *manychat_check(const channel_account_t *account);
 static channel_result_e manychat_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
-static channel_result_e manychat_wait(const channel_account_t *account,
-    int64_t *timeout_ms, channel_answer_t *answer);
+static int64_t manychat_pace(const channel_account_t *account,
+    int64_t limit_ms);
 static int manychat_is_integer(setter_str_t id);
 static channel_result_e manychat_judge_error(const http_response_t *response,
     const setter_json_value_t *values);
 
 
 const channel_t  channel_manychat = {
-    "manychat", manychat_check, manychat_send
+    "manychat", manychat_check, manychat_send, manychat_pace
 };
 
 
@@ -96,10 +95,6 @@ manychat_send(const channel_account_t *account,
     request.timeout_ms = message->timeout_ms;
     request.judge = manychat_judge;
 
-    if (manychat_wait(account, &request.timeout_ms, answer) != CHANNEL_SENT) {
-        return answer->result;
-    }
-
     setter_buf_init(&request.body, arena_alloc(arena), 1024);
     manychat_write(message, &request.body);
 
@@ -107,38 +102,20 @@ manychat_send(const channel_account_t *account,
 }
 
 
-/*
- * Waits for the key's turn, where the server is ManyChat's own, and takes the
- * wait off the time-out.  CHANNEL_SENT: go on.
- */
-static channel_result_e
-manychat_wait(const channel_account_t *account, int64_t *timeout_ms,
-    channel_answer_t *answer)
+/* Another host, a sandbox say, has limits of its own. */
+static int64_t
+manychat_pace(const channel_account_t *account, int64_t limit_ms)
 {
-    int64_t  wait;
-
     if (strstr(account->base_url, MANYCHAT_HOST) == NULL) {
-        return CHANNEL_SENT;
+        return 0;
     }
 
-    wait = manychat_pace(account->api_key, loop_now_ms(), *timeout_ms / 2);
-
-    if (wait > *timeout_ms / 2) {
-        answer->retry_after_ms = wait;
-        return channel_stop(answer, CHANNEL_NOT_SENT, "over 25 a second");
-    }
-
-    if (wait > 0 && task_sleep(wait) != TASK_OK) {
-        return channel_stop(answer, CHANNEL_NOT_SENT, "cancelled");
-    }
-
-    *timeout_ms -= wait;
-    return CHANNEL_SENT;
+    return manychat_turn(account->api_key, loop_now_ms(), limit_ms);
 }
 
 
 int64_t
-manychat_pace(const char *api_key, int64_t now_ms, int64_t limit_ms)
+manychat_turn(const char *api_key, int64_t now_ms, int64_t limit_ms)
 {
     int64_t      turn, *next;
     uint32_t     hash;
