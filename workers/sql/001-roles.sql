@@ -1,0 +1,18 @@
+-- Roles belong to the whole cluster, so another database may have made them
+-- already.  They cannot log in: an installer grants them to users who can.
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['setter_worker', 'setter_system'] LOOP
+        CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = name);
+
+        BEGIN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', name);
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- made by another database's migration in this moment
+        END;
+    END LOOP;
+END
+$$;
