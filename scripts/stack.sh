@@ -7,21 +7,22 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 run_dir=$(realpath -ms "${RUN_DIR:-$root/run}")
 state=$(realpath -m "$run_dir")
 
-hurry=      # set: end by KILL what has not ended
+hurry=      # set by a signal: end what does not end by KILL
 
 say() { printf '%s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
-# The pid of a service, when that process runs and is this stack's: a pid
-# file may be older than the process that has the number now.  All our
-# processes work in a folder of the state.
-pid_of() {
-    local pid
-    pid=$(cat "$state/pids/$1" 2> /dev/null) || return 1
-    case $(readlink "/proc/$pid/cwd" 2> /dev/null) in
-    "$state" | "$state"/*) printf '%s' "$pid" ;;
-    *) return 1 ;;
-    esac
+# Whether a service runs; its pid is put into $process.  A pid file may be
+# older than the process that has the number now: ours work in these folders.
+# Nothing is forked here, which a Ctrl-C could end in our stead.
+running() {
+    local folder
+    process=
+    [ -e "$state/pids/$1" ] && read -r process < "$state/pids/$1" || return 1
+    for folder in "$state" "$state/redis" "$state/postgres/data"; do
+        [ ! "/proc/$process/cwd" -ef "$folder" ] || return 0
+    done
+    return 1
 }
 
 # The services that have a pid file, by a pattern of names.
@@ -35,23 +36,22 @@ services() {
 
 # Waits until a service is gone; by KILL when it takes longer than seconds.
 await_end() {
-    local name=$1 until=$((SECONDS + $2)) pid
-    while pid=$(pid_of "$name"); do
+    local until=$((SECONDS + $2))
+    while running "$1"; do
         if [ $SECONDS -ge $until ] || [ -n "$hurry" ]; then
-            kill -KILL -- "-$pid" 2> /dev/null || kill -KILL "$pid"
+            kill -KILL -- "-$process" 2> /dev/null || kill -KILL "$process"
         fi
-        sleep 0.05
+        sleep 0.05 || :
     done
-    rm -f "$state/pids/$name"
+    rm -f "$state/pids/$1"
 }
 
 # end_services PATTERN SIGNAL SECONDS
 end_services() {
-    local name pid
+    local name
+    hurry=
     for name in $(services "$1"); do
-        if pid=$(pid_of "$name"); then
-            kill "-$2" "$pid"
-        fi
+        ! running "$name" || kill "-$2" "$process" || :
     done
     for name in $(services "$1"); do
         await_end "$name" "$3"

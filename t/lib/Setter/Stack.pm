@@ -5,8 +5,8 @@ package Setter::Stack;
 # goes.
 #
 #   my $stack = Setter::Stack->new(SETTER_LEASE_MS => 2000);
-#   my $answer = $stack->say('Hello');
-#   my ($reply) = $stack->wait_sent(1);
+#   my $answer = $stack->say('Hello', chat_id => '1001');
+#   my ($reply) = $stack->wait_sent_to('1001', 1);
 
 use strict;
 use warnings;
@@ -182,11 +182,17 @@ sub sent {
     return @{ $self->sandbox('GET', '/sandbox/sent?since=' . ($since || 0)) };
 }
 
-sub wait_sent {
-    my ($self, $n, $seconds) = @_;
+# What one person was sent.
+sub sent_to {
+    my ($self, $to) = @_;
+    return grep { $_->{to} eq $to } $self->sent;
+}
+
+sub wait_sent_to {
+    my ($self, $to, $n, $seconds) = @_;
     my @sent;
-    $self->wait_for("$n messages sent", $seconds || 20,
-        sub { (@sent = $self->sent) >= $n });
+    $self->wait_for("$n messages to $to", $seconds || 20,
+        sub { (@sent = $self->sent_to($to)) >= $n });
     return @sent;
 }
 
@@ -216,18 +222,24 @@ sub psql {
     return map { [ split /\t/, $_, -1 ] } split /\n/, $out;
 }
 
-# The state of a job, by its id, and of the reply to it.
 sub job_status {
     my ($self, $id) = @_;
     my ($row) = $self->psql("SELECT status FROM jobs WHERE id = '$id'");
     return $row ? $row->[0] : '';
 }
 
+# The state of the reply to a turn, by its first job.
 sub reply_state {
     my ($self, $id) = @_;
     my ($row) = $self->psql("SELECT state FROM messages
         WHERE turn = '$id' AND direction = 'out'");
     return $row ? $row->[0] : '';
+}
+
+sub wait_state {
+    my ($self, $id, $state) = @_;
+    return $self->wait_for("the reply to $id to be $state", 20,
+        sub { $self->reply_state($id) eq $state });
 }
 
 sub redis {
