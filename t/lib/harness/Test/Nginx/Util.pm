@@ -350,12 +350,17 @@ sub stop {
     $pid = undef;
     return "nginx $process was gone before its end" if gone($process);
 
-    kill $ENV{TEST_NGINX_FAST_SHUTDOWN} ? 'TERM' : 'QUIT', $process;
-
+    my $signal = $ENV{TEST_NGINX_FAST_SHUTDOWN} ? 'TERM' : 'QUIT';
     my $until = time + $QUIT_TIME;
+
+    # a single process that is asked before it first waits for events has
+    # noticed, but waits: the next signal wakes it
     while (time < $until) {
-        return if gone($process);
-        sleep 0.005;
+        kill $signal, $process;
+        for (1 .. 50) {
+            return if gone($process);
+            sleep 0.005;
+        }
     }
 
     my @workers = split ' ', read_file("/proc/$process/task/$process/children");
