@@ -1,0 +1,154 @@
+#!/usr/bin/perl
+
+# The tables: a tenant's rows are its own, whatever a statement forgets.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Setter::Postgres;
+use Test::More;
+
+my $postgres = Setter::Postgres->start;
+my @tables = qw(contacts conversations jobs messages);
+
+my $job = '01890a5d-ac96-774b-bcce-b302099a8057';
+my %row = (
+    contacts      => "(tenant, provider, address)
+                      VALUES ('%s', 'manychat', '15550100')",
+    conversations => "(tenant, lane, window_until)
+                      VALUES ('%s', 'acme/conv/x', now())",
+    jobs          => "(tenant, id, kind, lane, payload, received_at)
+                      VALUES ('%s', '$job', 'message', 'l', '{}', now())",
+    messages      => "(tenant, id, lane, direction, state, provider, address)
+                      VALUES ('%s', '$job', 'acme/conv/x', 'in', 'received',
+                              'manychat', '15550100')",
+);
+
+sub insert {
+    my ($table, $tenant) = @_;
+
+    return "INSERT INTO $table " . sprintf $row{$table}, $tenant;
+}
+
+sub refused(&$$) {
+    my ($code, $message, $name) = @_;
+
+    ok(!eval { $code->(); 1 } && $@ =~ $message, $name) or diag $@;
+}
+
+
+# --- isolation
+
+$postgres->as_tenant('acme', join ';', map { insert($_, 'acme') } @tables);
+
+for my $table (@tables) {
+    my $count = "SELECT count(*) FROM $table";
+
+    is(($postgres->as_tenant('acme', $count))[0][0], 1,
+       "$table: a worker sees its tenant's rows");
+    is(($postgres->as_tenant('globex', $count))[0][0], 0,
+       "$table: not another's");
+    is($postgres->value('worker', $count), 0, "$table: none without tenant");
+    is($postgres->value('worker', "SET setter.tenant = ''; $count"), 0,
+       "$table: none with an empty one");
+    is($postgres->value('system', $count), 1, "$table: the system sees all");
+    is($postgres->value('owner', $count), 0,
+       "$table: the owner sees none: security is forced");
+
+    refused { $postgres->as_tenant('globex', insert($table, 'acme')) }
+        qr/violates row-level security/,
+        "$table: no row is written for another tenant";
+
+    $postgres->as_tenant('globex', "UPDATE $table SET tenant = 'globex'");
+    is($postgres->value('system',
+                        "SELECT count(*) FROM $table WHERE tenant = 'acme'"),
+       1, "$table: another tenant's rows are not changed");
+    refused { $postgres->as_tenant('acme',
+                                   "UPDATE $table SET tenant = 'globex'") }
+        qr/violates/, "$table: no row is given away";
+    refused { $postgres->as_tenant('acme', "DELETE FROM $table") }
+        qr/permission denied/, "$table: a worker deletes nothing";
+
+    is($postgres->value('system', insert($table, 'initech') . ' RETURNING 1'),
+       1, "$table: another tenant may use the same key")
+        unless $table eq 'messages';
+}
+
+is($postgres->value('system', "SELECT count(*) FROM pg_class AS t
+       JOIN pg_attribute AS a ON a.attrelid = t.oid AND a.attname = 'tenant'
+       WHERE t.relkind = 'r' AND NOT t.relforcerowsecurity
+        AND t.relnamespace = 'public'::regnamespace"), 0,
+   'every table with a tenant has forced row-level security');
+
+
+# --- the registry
+
+$postgres->as_tenant('acme', "INSERT INTO tenants (slug) VALUES ('acme')");
+$postgres->as_tenant('globex', "INSERT INTO tenants (slug) VALUES ('globex')");
+
+is($postgres->value('worker', 'SELECT count(slug) FROM tenants'), 2,
+   'a worker reads which tenants there are');
+refused { $postgres->as_tenant('acme',
+                               "INSERT INTO tenants (slug) VALUES ('x')") }
+    qr/violates row-level security/, 'and adds only its own';
+refused { $postgres->as_tenant('acme',
+                               "UPDATE tenants SET status = 'suspended'") }
+    qr/permission denied/, 'and suspends none';
+is($postgres->value('owner', "UPDATE tenants SET status = 'suspended'
+                              WHERE slug = 'globex' RETURNING slug"),
+   'globex', 'the owner keeps the registry');
+
+for my $slug ('', 'Acme', '1acme', 'a_b', "a\nb", 'a' x 64) {
+    refused { $postgres->sql('owner',
+                             "INSERT INTO tenants (slug) VALUES ('$slug')") }
+        qr/violates check/, 'no slug: ' . ($slug =~ s/\n/\\n/r);
+}
+
+
+# --- what the tables themselves refuse
+
+my $out = "INSERT INTO messages (tenant, id, lane, direction, state, turn,
+           provider, address) VALUES ('acme', gen_random_uuid(),
+           'acme/conv/x', 'out', '%s', '$job', 'manychat', '15550100')";
+
+$postgres->as_tenant('acme', sprintf $out, 'composed');
+refused { $postgres->as_tenant('acme', sprintf $out, 'composed') }
+    qr/messages_reply/, 'a turn has one reply';
+refused { $postgres->as_tenant('acme', sprintf $out, 'received') }
+    qr/violates check/, 'a reply was not received';
+refused { $postgres->as_tenant('acme', insert('jobs', 'acme')) }
+    qr/jobs_pkey/, 'a job is recorded once';
+
+my $in = "INSERT INTO messages (tenant, id, lane, direction, state, provider,
+          provider_id, address) VALUES ('acme', gen_random_uuid(),
+          'acme/conv/x', 'in', 'received', '%s', 'wamid.1', '15550100')";
+
+$postgres->as_tenant('acme', sprintf $in, 'meta');
+$postgres->as_tenant('acme', sprintf $in, 'infobip');
+refused { $postgres->as_tenant('acme', sprintf $in, 'meta') }
+    qr/messages_received/, "a provider's message id comes in once";
+
+
+# --- upkeep
+
+my $age = "SELECT updated_at > created_at FROM %s LIMIT 1";
+
+for my $table (@tables) {
+    $postgres->as_tenant('acme', "UPDATE $table SET tenant = tenant");
+    is(($postgres->as_tenant('acme', sprintf $age, $table))[0][0], 't',
+       "$table: updated_at is kept");
+}
+
+$postgres->sql('system', "DELETE FROM conversations WHERE tenant = 'acme'");
+is($postgres->value('system', "SELECT count(*) FROM messages
+                               WHERE tenant = 'acme'"), 0,
+   'the messages go with their conversation');
+
+$postgres->sql('postgres', 'CREATE DATABASE second OWNER owner', 'postgres');
+ok(eval { $postgres->migrate($_, 'second') for $postgres->migrations; 1 },
+   'a second database of the cluster finds the roles there') or diag $@;
+
+done_testing;
