@@ -71,6 +71,7 @@ static setter_json_error_e
 setter_json_run(setter_str_t json, const yajl_callbacks *callbacks, void *ctx,
     setter_json_block_t *block)
 {
+    size_t            end;
     yajl_status       status;
     yajl_handle       yajl;
     yajl_alloc_funcs  funcs;
@@ -88,7 +89,11 @@ setter_json_run(setter_str_t json, const yajl_callbacks *callbacks, void *ctx,
     /* the scan was stricter */
     yajl_config(yajl, yajl_dont_validate_strings, 1);
 
+    /* yajl's own look at trailing bytes misses a string that does not end */
+    yajl_config(yajl, yajl_allow_trailing_garbage, 1);
+
     status = yajl_parse(yajl, (const unsigned char *) json.data, json.len);
+    end = yajl_get_bytes_consumed(yajl);
 
     if (status == yajl_status_ok) {
         status = yajl_complete_parse(yajl);
@@ -96,7 +101,15 @@ setter_json_run(setter_str_t json, const yajl_callbacks *callbacks, void *ctx,
 
     yajl_free(yajl);
 
-    return status == yajl_status_ok ? SETTER_JSON_OK : SETTER_JSON_SYNTAX;
+    while (end < json.len && memchr(" \t\n\r", json.data[end], 4) != NULL) {
+        end++;
+    }
+
+    if (status != yajl_status_ok || end < json.len) {
+        return SETTER_JSON_SYNTAX;
+    }
+
+    return SETTER_JSON_OK;
 }
 
 

@@ -77,6 +77,12 @@ test_syntax(void **state)
         { "{} {}", SETTER_JSON_SYNTAX },
         { "{}x", SETTER_JSON_SYNTAX },
         { "{},", SETTER_JSON_SYNTAX },
+        { "{}\"", SETTER_JSON_SYNTAX },
+        { "{} \"unended", SETTER_JSON_SYNTAX },
+        { "{}\"\\", SETTER_JSON_SYNTAX },
+        { "{}1", SETTER_JSON_SYNTAX },
+        { "{}t", SETTER_JSON_SYNTAX },
+        { "{}/", SETTER_JSON_SYNTAX },
         { "{}\v", SETTER_JSON_SYNTAX },
         { "\f{}", SETTER_JSON_SYNTAX },
         { "\xef\xbb\xbf{}", SETTER_JSON_SYNTAX },
@@ -357,8 +363,9 @@ test_long_strings(void **state)
     size_t                    i, len;
     static char               json[300000];
 
-    static const char *const  kinds[] = { "x", "\\n", "\\u0041", "x\\ud83d"
-                                          "\\ude00", "\xc3\xa9" };
+    static const char *const  kinds[] = {
+        "x", "\\n", "\\u0041", "x\\ud83d\\ude00", "\xc3\xa9"
+    };
 
     (void) state;
 
