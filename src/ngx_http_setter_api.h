@@ -1,0 +1,21 @@
+/*
+ * What the module tells of itself: "setter_api health" and "metrics".
+ */
+
+#ifndef _NGX_HTTP_SETTER_API_H_INCLUDED_
+#define _NGX_HTTP_SETTER_API_H_INCLUDED_
+
+
+#include "ngx_http_setter_module.h"
+
+
+/* "setter_api" */
+char *ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* Appends the counters in Prometheus's text format. */
+void ngx_http_setter_metrics(setter_buf_t *buf,
+    ngx_http_setter_main_conf_t *smcf);
+
+
+#endif /* _NGX_HTTP_SETTER_API_H_INCLUDED_ */

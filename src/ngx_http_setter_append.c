@@ -1,0 +1,316 @@
+#include "ngx_http_setter_append.h"
+#include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_stat.h"
+
+
+/* what an envelope has besides the text of its members */
+#define NGX_HTTP_SETTER_ENVELOPE  768
+
+
+static ngx_int_t ngx_http_setter_append_lane(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+static ngx_int_t ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx);
+static ngx_int_t ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf);
+static ngx_int_t ngx_http_setter_append_send(ngx_http_setter_op_t *op);
+static void ngx_http_setter_append_done(ngx_http_setter_op_t *op,
+    ngx_http_setter_op_result_e result, redisReply *reply);
+static ngx_http_setter_outcome_e ngx_http_setter_append_known(
+    ngx_http_setter_op_t *op, redisReply *reply);
+static ngx_http_setter_outcome_e ngx_http_setter_append_reply(
+    ngx_http_setter_op_t *op, redisReply *reply);
+static ngx_http_setter_outcome_e ngx_http_setter_append_refused(
+    ngx_http_setter_op_t *op, redisReply *reply);
+static ngx_uint_t ngx_http_setter_append_asks(ngx_http_setter_ctx_t *ctx);
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_op_t         *op;
+    ngx_http_setter_loc_conf_t   *slcf;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    if (ngx_http_setter_append_lane(r, ctx) != NGX_OK
+        || ngx_http_setter_append_id(ctx) != NGX_OK
+        || ngx_http_setter_append_write(ctx, slcf) != NGX_OK)
+    {
+        return ngx_http_setter_failed;
+    }
+
+    ngx_log_debug3(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "setter append, envelope:%uz \"%*s\"", ctx->envelope.len,
+                   ctx->header.len, ctx->header.data);
+
+    if (ctx->envelope.len > slcf->max_job) {
+        return ngx_http_setter_too_large;
+    }
+
+    ctx->partition = setter_partition(ctx->job.tenant, smcf->partitions);
+
+    if (smcf->redis->inboxes[ctx->partition].full) {
+        return ngx_http_setter_full;
+    }
+
+    ctx->started = ngx_http_setter_redis_now();
+
+    op = &ctx->op;
+
+    op->send = ngx_http_setter_append_send;
+    op->done = ngx_http_setter_append_done;
+    op->data = ctx;
+
+    if (ngx_http_setter_op_start(smcf->redis, op) != NGX_OK) {
+        return ngx_http_setter_unavailable;
+    }
+
+    return ngx_http_setter_undecided;
+}
+
+
+static ngx_int_t
+ngx_http_setter_append_lane(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx)
+{
+    ngx_str_t                    value;
+    setter_buf_t                 buf;
+    setter_job_t                *job;
+    setter_str_t                 channel;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    job = &ctx->job;
+    value.len = 0;
+
+    if (slcf->lane && ngx_http_complex_value(r, slcf->lane, &value) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    setter_buf_init(&buf, &ctx->alloc, 128);
+
+    if (value.len) {
+        setter_lane_custom(&buf, job->tenant, ngx_http_setter_text(&value));
+
+    } else {
+        channel = job->provider;
+
+        if (slcf->format->lane_channel) {
+            channel.data = slcf->format->lane_channel;
+            channel.len = ngx_strlen(channel.data);
+        }
+
+        setter_lane_conversation(&buf, job->tenant, channel, job->to,
+                                 job->from);
+    }
+
+    job->lane.data = buf.data;
+    job->lane.len = buf.len;
+
+    return buf.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx)
+{
+    int  rc;
+
+    if (ctx->key.len) {
+        rc = setter_uuid_from_key(ctx->id, ctx->job.tenant, ctx->key);
+
+    } else {
+        rc = setter_uuid_v7(ctx->id, ctx->job.received_ms);
+    }
+
+    ctx->job.id.data = ctx->id;
+    ctx->job.id.len = SETTER_UUID_LEN;
+
+    return (rc == SETTER_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf)
+{
+    setter_job_t         *job;
+    setter_job_header_t   header;
+
+    job = &ctx->job;
+
+    header.id = job->id;
+    header.tenant = job->tenant;
+    header.kind = job->kind;
+    header.lane = job->lane;
+    header.received_ms = job->received_ms;
+    header.debounce_ms = slcf->debounce;
+    header.debounce_max_ms = slcf->debounce_max;
+    header.send_at_ms = 0;
+
+    setter_buf_init(&ctx->header, &ctx->alloc, 128 + job->lane.len);
+    setter_job_header_write(&ctx->header, &header);
+
+    setter_buf_init(&ctx->envelope, &ctx->alloc,
+                    NGX_HTTP_SETTER_ENVELOPE + job->text.len + job->data.len);
+    setter_job_write(&ctx->envelope, job);
+
+    return (ctx->header.failed || ctx->envelope.failed) ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_append_send(ngx_http_setter_op_t *op)
+{
+    char                      key[SETTER_KEY_MAX];
+    size_t                    argvlen[7];
+    const char               *argv[7];
+    ngx_http_setter_ctx_t    *ctx;
+    ngx_http_setter_inbox_t  *inbox;
+
+    ctx = op->data;
+
+    if (ngx_http_setter_append_asks(ctx)) {
+        argv[0] = "SISMEMBER";
+        argvlen[0] = 9;
+        argv[1] = key;
+        argvlen[1] = setter_partition_key(key, ctx->partition,
+                                          op->redis->conf->partitions,
+                                          "known");
+        argv[2] = ctx->job.tenant.data;
+        argvlen[2] = ctx->job.tenant.len;
+
+        return ngx_http_setter_op_command(op, 3, argv, argvlen);
+    }
+
+    inbox = &op->redis->inboxes[ctx->partition];
+
+    argv[0] = "XADD";
+    argvlen[0] = 4;
+    argv[1] = (char *) inbox->key.data;
+    argvlen[1] = inbox->key.len;
+    argv[2] = "*";
+    argvlen[2] = 1;
+    argv[3] = "h";
+    argvlen[3] = 1;
+    argv[4] = ctx->header.data;
+    argvlen[4] = ctx->header.len;
+    argv[5] = "j";
+    argvlen[5] = 1;
+    argv[6] = ctx->envelope.data;
+    argvlen[6] = ctx->envelope.len;
+
+    return ngx_http_setter_op_command(op, 7, argv, argvlen);
+}
+
+
+static void
+ngx_http_setter_append_done(ngx_http_setter_op_t *op,
+    ngx_http_setter_op_result_e result, redisReply *reply)
+{
+    ngx_http_setter_ctx_t      *ctx;
+    ngx_http_setter_outcome_e   outcome;
+
+    ctx = op->data;
+
+    switch (result) {
+
+    case ngx_http_setter_op_replied:
+        outcome = ngx_http_setter_append_asks(ctx)
+                      ? ngx_http_setter_append_known(op, reply)
+                      : ngx_http_setter_append_reply(op, reply);
+        break;
+
+    case ngx_http_setter_op_unknown:
+        outcome = ngx_http_setter_append_asks(ctx)
+                      ? ngx_http_setter_unavailable : ngx_http_setter_timeout;
+        break;
+
+    default: /* ngx_http_setter_op_unsent */
+        outcome = ngx_http_setter_unavailable;
+    }
+
+    if (outcome == ngx_http_setter_undecided) {
+        return;
+    }
+
+    ngx_http_setter_op_finish(op);
+
+    ctx->enqueued = ngx_http_setter_redis_now() - ctx->started;
+
+    ngx_http_setter_reply_later(ctx->request, ctx, outcome);
+}
+
+
+/* What is being waited for is whether Redis knows the tenant. */
+
+static ngx_uint_t
+ngx_http_setter_append_asks(ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_setter_module);
+
+    return slcf->known && !ctx->known;
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_append_known(ngx_http_setter_op_t *op, redisReply *reply)
+{
+    ngx_http_setter_ctx_t  *ctx;
+
+    ctx = op->data;
+
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        return ngx_http_setter_append_refused(op, reply);
+    }
+
+    if (reply->integer != 1) {
+        return ngx_http_setter_unknown_tenant;
+    }
+
+    ctx->known = 1;
+
+    return (op->send(op) == NGX_OK) ? ngx_http_setter_undecided
+                                    : ngx_http_setter_unavailable;
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_append_reply(ngx_http_setter_op_t *op, redisReply *reply)
+{
+    ngx_http_setter_redis_t  *redis;
+
+    redis = op->redis;
+
+    if (reply->type != REDIS_REPLY_STRING) {
+        return ngx_http_setter_append_refused(op, reply);
+    }
+
+    ngx_http_setter_redis_accepted(redis);
+    ngx_http_setter_stat_round_trip(redis->conf, redis->now - op->sent);
+
+    return ngx_http_setter_accepted;
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_append_refused(ngx_http_setter_op_t *op, redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR) {
+        return ngx_http_setter_unavailable;
+    }
+
+    ngx_http_setter_redis_refused(op->redis, reply);
+
+    if (ngx_strncmp(reply->str, "OOM ", 4) == 0) {
+        return ngx_http_setter_full;
+    }
+
+    return ngx_http_setter_unavailable;
+}

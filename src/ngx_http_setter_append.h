@@ -1,0 +1,20 @@
+/*
+ * The job's way into the inbox of its tenant's partition.
+ */
+
+#ifndef _NGX_HTTP_SETTER_APPEND_H_INCLUDED_
+#define _NGX_HTTP_SETTER_APPEND_H_INCLUDED_
+
+
+#include "ngx_http_setter_module.h"
+
+
+/*
+ * Gives ctx->job its id and lane and appends it.  "undecided" means that the
+ * request waits for Redis and is answered by then.
+ */
+ngx_http_setter_outcome_e ngx_http_setter_append(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_SETTER_APPEND_H_INCLUDED_ */

@@ -1,0 +1,498 @@
+#include "ngx_http_setter_enrich.h"
+#include "ngx_http_setter_plan.h"
+#include "ngx_http_setter_tenant.h"
+
+
+#define NGX_HTTP_SETTER_DATA  256   /* bytes that "data" has at first */
+
+
+static ngx_http_setter_outcome_e ngx_http_setter_enrich_tenant(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_json_value_t *values);
+static ngx_http_setter_outcome_e ngx_http_setter_enrich_fields(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_json_value_t *values, setter_buf_t *data);
+static ngx_int_t ngx_http_setter_enrich_field(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
+    setter_json_value_t *value);
+static ngx_int_t ngx_http_setter_enrich_value(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
+    ngx_http_complex_value_t *cv, setter_json_value_t *value);
+static ngx_int_t ngx_http_setter_enrich_utf8(ngx_pool_t *pool,
+    ngx_str_t *text);
+static ngx_int_t ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_field_t *f, setter_json_value_t *value,
+    setter_buf_t *data);
+static void ngx_http_setter_enrich_error(ngx_http_setter_ctx_t *ctx,
+    const char *field, setter_field_error_e error);
+static void ngx_http_setter_enrich_key(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+static ngx_uint_t ngx_http_setter_trace_valid(ngx_str_t *value);
+static setter_str_t ngx_http_setter_constant(const char *text);
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_enrich(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_str_t *body)
+{
+    setter_buf_t                 data;
+    setter_json_error_e          error;
+    setter_json_value_t          values[SETTER_JSON_MAX_PATHS];
+    ngx_http_setter_plan_t      *plan;
+    ngx_http_setter_outcome_e    outcome;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    plan = slcf->plan;
+
+    setter_buf_init(&data, &ctx->alloc, NGX_HTTP_SETTER_DATA);
+
+    error = setter_json_read(body->data, body->len, 0, plan->paths.elts,
+                             plan->paths.nelts, values, &data, &ctx->alloc);
+
+    if (error == SETTER_JSON_NO_MEMORY) {
+        return ngx_http_setter_failed;
+    }
+
+    if (error != SETTER_JSON_OK) {
+        ctx->detail = setter_json_strerror(error);
+        ngx_http_setter_enrich_error(ctx, "body",
+                                     error == SETTER_JSON_ENCODING
+                                         ? SETTER_FIELD_ENCODING
+                                         : SETTER_FIELD_BAD_TYPE);
+        return ngx_http_setter_json;
+    }
+
+    outcome = ngx_http_setter_enrich_tenant(r, ctx, values);
+
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
+    }
+
+    return ngx_http_setter_enrich_fields(r, ctx, values, &data);
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_enrich_tenant(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, setter_json_value_t *values)
+{
+    setter_json_value_t         *claim;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (ngx_http_setter_tenant_in_body(slcf->tenants)
+        && ngx_http_setter_tenant(r, ctx, values) != NGX_OK)
+    {
+        return ngx_http_setter_failed;
+    }
+
+    ctx->settled = 1;
+
+    if (ctx->tenant.len == 0) {
+        return ngx_http_setter_unknown_tenant;
+    }
+
+    if (slcf->plan->claim == -1) {
+        return ngx_http_setter_undecided;
+    }
+
+    /* who names a tenant in the body has to mean this one */
+
+    claim = &values[slcf->plan->claim];
+
+    if (claim->type == SETTER_JSON_ABSENT
+        || claim->type == SETTER_JSON_NULL
+        || (claim->type == SETTER_JSON_STRING && claim->text.len == 0))
+    {
+        return ngx_http_setter_undecided;
+    }
+
+    if (claim->type != SETTER_JSON_STRING
+        || claim->text.len != ctx->tenant.len
+        || ngx_strncmp(claim->text.data, ctx->tenant.data, ctx->tenant.len)
+           != 0)
+    {
+        return ngx_http_setter_forbidden;
+    }
+
+    return ngx_http_setter_undecided;
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_enrich_fields(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, setter_json_value_t *values,
+    setter_buf_t *data)
+{
+    ngx_uint_t                   i;
+    ngx_time_t                  *tp;
+    setter_job_t                *job;
+    setter_json_value_t          value;
+    ngx_http_setter_plan_t      *plan;
+    ngx_http_setter_field_t     *f;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    plan = slcf->plan;
+
+    job = &ctx->job;
+    tp = ngx_timeofday();
+
+    job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
+    job->kind = ngx_http_setter_constant(slcf->format->kind);
+    job->type = ngx_http_setter_constant("text");
+    job->provider = ngx_http_setter_constant(slcf->format->provider);
+    job->tenant = ngx_http_setter_text(&ctx->tenant);
+
+    f = plan->fields.elts;
+
+    for (i = 0; i < plan->fields.nelts; i++) {
+
+        ngx_memzero(&value, sizeof(setter_json_value_t));
+
+        if (f[i].path != -1) {
+            value = values[f[i].path];
+        }
+
+        if (ngx_http_setter_enrich_field(r, ctx, &f[i], &value) != NGX_OK
+            || ngx_http_setter_enrich_put(ctx, &f[i], &value, data)
+               != NGX_OK)
+        {
+            return ngx_http_setter_failed;
+        }
+
+        if ((ngx_int_t) i == plan->key) {
+            ctx->key = value.text;
+        }
+    }
+
+    if (job->provider.len == 0) {
+        ngx_http_setter_enrich_error(ctx, "provider", SETTER_FIELD_REQUIRED);
+    }
+
+    if (ctx->errors.len) {
+        return ngx_http_setter_fields;
+    }
+
+    if (ngx_http_setter_trace(r, ctx) != NGX_OK || data->failed) {
+        return ngx_http_setter_failed;
+    }
+
+    ngx_http_setter_enrich_key(r, ctx);
+
+    job->trace.data = ctx->trace;
+    job->trace.len = NGX_HTTP_SETTER_TRACE_LEN;
+    job->data.data = data->data;
+    job->data.len = data->len;
+
+    return ngx_http_setter_undecided;
+}
+
+
+/* What the field is in the end; ABSENT when it is refused or not there. */
+
+static ngx_int_t
+ngx_http_setter_enrich_field(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
+    setter_json_value_t *value)
+{
+    setter_field_error_e  error;
+
+    if (f->set) {
+        return ngx_http_setter_enrich_value(r, ctx, f, f->set, value);
+    }
+
+    error = setter_field_check(&f->field, value);
+
+    if (error == SETTER_FIELD_OK && !setter_field_absent(&f->field, value)) {
+        return NGX_OK;
+    }
+
+    value->type = SETTER_JSON_ABSENT;
+    value->text.len = 0;
+    value->text.data = NULL;
+
+    if (f->initial
+        && (error == SETTER_FIELD_OK
+            || error == SETTER_FIELD_REQUIRED
+            || error == SETTER_FIELD_EMPTY))
+    {
+        return ngx_http_setter_enrich_value(r, ctx, f, f->initial, value);
+    }
+
+    if (error != SETTER_FIELD_OK) {
+        ngx_http_setter_enrich_error(ctx, f->name, error);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_enrich_value(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
+    ngx_http_complex_value_t *cv, setter_json_value_t *value)
+{
+    ngx_str_t  text;
+
+    if (ngx_http_complex_value(r, cv, &text) != NGX_OK
+        || ngx_http_setter_enrich_utf8(r->pool, &text) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    value->type = text.len ? SETTER_JSON_STRING : SETTER_JSON_ABSENT;
+    value->text = ngx_http_setter_text(&text);
+
+    if (text.len == 0 && f->field.required) {
+        ngx_http_setter_enrich_error(ctx, f->name, SETTER_FIELD_REQUIRED);
+    }
+
+    return NGX_OK;
+}
+
+
+/* A variable may hold any bytes: those that are no text become U+FFFD. */
+
+static ngx_int_t
+ngx_http_setter_enrich_utf8(ngx_pool_t *pool, ngx_str_t *text)
+{
+    u_char    *p, *q, *last, *start;
+    uint32_t   u;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last && *p < 0x80 && *p; p++) { /* void */ }
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    start = ngx_pnalloc(pool, text->len * 3);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    q = ngx_cpymem(start, text->data, p - text->data);
+
+    while (p < last) {
+        text->data = p;
+
+        u = ngx_utf8_decode(&p, last - p);
+
+        if (u && u <= 0x10ffff && (u < 0xd800 || u > 0xdfff)) {
+            q = ngx_cpymem(q, text->data, p - text->data);
+            continue;
+        }
+
+        p = text->data + 1;
+        q = ngx_cpymem(q, "\xef\xbf\xbd", 3);
+    }
+
+    text->data = start;
+    text->len = q - start;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_field_t *f, setter_json_value_t *value,
+    setter_buf_t *data)
+{
+    setter_buf_t   json;
+    setter_str_t  *member;
+
+    if (value->type == SETTER_JSON_ABSENT
+        || f->field.member == SETTER_FIELD_NONE)
+    {
+        return NGX_OK;
+    }
+
+    if (f->field.member == SETTER_FIELD_DATA) {
+
+        if (!f->kept) {
+            setter_json_name(data, f->name);
+            setter_json_value(data, value);
+        }
+
+        return NGX_OK;
+    }
+
+    member = (setter_str_t *) ((char *) &ctx->job + f->field.member);
+
+    if (f->field.type != SETTER_FIELD_JSON) {
+        *member = value->text;
+        return NGX_OK;
+    }
+
+    setter_buf_init(&json, &ctx->alloc, value->text.len + 8);
+    setter_json_value(&json, value);
+
+    member->data = json.data;
+    member->len = json.len;
+
+    return json.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+static void
+ngx_http_setter_enrich_error(ngx_http_setter_ctx_t *ctx, const char *field,
+    setter_field_error_e error)
+{
+    setter_buf_t  *errors;
+
+    errors = &ctx->errors;
+
+    if (errors->alloc == NULL) {
+        setter_buf_init(errors, &ctx->alloc, 0);
+
+    } else {
+        setter_buf_byte(errors, ',');
+    }
+
+    setter_buf_byte(errors, '{');
+    setter_json_member(errors, "field", ngx_http_setter_constant(field));
+    setter_json_member(errors, "error",
+                     ngx_http_setter_constant(setter_field_strerror(error)));
+    setter_buf_byte(errors, '}');
+}
+
+
+/* The caller may name its repeats in a header instead. */
+
+static void
+ngx_http_setter_enrich_key(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx)
+{
+    ngx_str_t                   *value;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    static ngx_str_t  name = ngx_string("idempotency-key");
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (ctx->key.len || slcf->no_dedupe) {
+        return;
+    }
+
+    value = ngx_http_setter_header(r, &name);
+
+    if (value) {
+        ctx->key = ngx_http_setter_text(value);
+    }
+}
+
+
+ngx_int_t
+ngx_http_setter_trace(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+    ngx_time_t  *tp;
+    char        *p, *q, id[2][SETTER_UUID_LEN];
+
+    static ngx_str_t  name = ngx_string("traceparent");
+
+    if (ctx->traced) {
+        return NGX_OK;
+    }
+
+    ctx->traced = 1;
+
+    value = ngx_http_setter_header(r, &name);
+
+    if (value && ngx_http_setter_trace_valid(value)) {
+        ngx_memcpy(ctx->trace, value->data, NGX_HTTP_SETTER_TRACE_LEN);
+        return NGX_OK;
+    }
+
+    tp = ngx_timeofday();
+
+    for (i = 0; i < 2; i++) {
+        if (setter_uuid_v7(id[i], (int64_t) tp->sec * 1000 + tp->msec)
+            != SETTER_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    /* 32 digits of the trace, 16 of the span: those at the end are random */
+
+    p = (char *) ngx_cpymem(ctx->trace, "00-", 3);
+
+    for (q = id[0]; q < id[0] + SETTER_UUID_LEN; q++) {
+        if (*q != '-') {
+            *p++ = *q;
+        }
+    }
+
+    *p++ = '-';
+
+    for (q = id[1] + SETTER_UUID_LEN - 17; q < id[1] + SETTER_UUID_LEN; q++) {
+        if (*q != '-') {
+            *p++ = *q;
+        }
+    }
+
+    ngx_memcpy(p, "-01", 3);
+
+    return NGX_OK;
+}
+
+
+/* "00-", 32 digits, "-", 16 digits, "-", 2 digits; no id is all zeros */
+
+static ngx_uint_t
+ngx_http_setter_trace_valid(ngx_str_t *value)
+{
+    u_char      ch;
+    ngx_uint_t  i, trace, span;
+
+    if (value->len != NGX_HTTP_SETTER_TRACE_LEN
+        || ngx_strncmp(value->data, "00-", 3) != 0)
+    {
+        return 0;
+    }
+
+    trace = 0;
+    span = 0;
+
+    for (i = 3; i < NGX_HTTP_SETTER_TRACE_LEN; i++) {
+        ch = value->data[i];
+
+        if (i == 35 || i == 52) {
+            if (ch != '-') {
+                return 0;
+            }
+
+            continue;
+        }
+
+        if ((ch < '0' || ch > '9') && (ch < 'a' || ch > 'f')) {
+            return 0;
+        }
+
+        if (ch != '0') {
+            trace |= (i < 35);
+            span |= (i > 35 && i < 52);
+        }
+    }
+
+    return trace && span;
+}
+
+
+static setter_str_t
+ngx_http_setter_constant(const char *text)
+{
+    setter_str_t  str;
+
+    str.len = text ? ngx_strlen(text) : 0;
+    str.data = text;
+
+    return str;
+}

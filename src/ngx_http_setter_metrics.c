@@ -1,0 +1,203 @@
+#include "ngx_http_setter_api.h"
+#include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_stat.h"
+
+
+static void ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat);
+static void ngx_http_setter_metrics_tenants(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat);
+static void ngx_http_setter_metrics_redis(setter_buf_t *buf,
+    ngx_http_setter_main_conf_t *smcf);
+static void ngx_http_setter_metrics_seconds(setter_buf_t *buf, uint64_t us);
+static void ngx_http_setter_metrics_text(setter_buf_t *buf, const char *text);
+static void ngx_http_setter_metrics_value(setter_buf_t *buf,
+    ngx_atomic_uint_t value);
+
+
+void
+ngx_http_setter_metrics(setter_buf_t *buf, ngx_http_setter_main_conf_t *smcf)
+{
+    ngx_http_setter_metrics_outcomes(buf, smcf->stat);
+    ngx_http_setter_metrics_tenants(buf, smcf->stat);
+    ngx_http_setter_metrics_redis(buf, smcf);
+}
+
+
+static void
+ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat)
+{
+    ngx_str_t                      *reason;
+    ngx_uint_t                      i, n;
+    ngx_http_setter_stat_format_t  *format;
+
+    setter_buf_text(buf,
+            "# HELP setter_accepted_total Messages that Redis acknowledged.\n"
+            "# TYPE setter_accepted_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_FORMATS; i++) {
+        format = &stat->formats[i];
+
+        if (format->name[0] == '\0') {
+            break;
+        }
+
+        setter_buf_text(buf, "setter_accepted_total{format=\"");
+        ngx_http_setter_metrics_text(buf, (char *) format->name);
+        setter_buf_text(buf, "\"}");
+        ngx_http_setter_metrics_value(buf,
+                                 format->outcomes[ngx_http_setter_accepted]);
+    }
+
+    setter_buf_text(buf,
+            "# HELP setter_refused_total Requests that were refused.\n"
+            "# TYPE setter_refused_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_FORMATS; i++) {
+        format = &stat->formats[i];
+
+        if (format->name[0] == '\0') {
+            break;
+        }
+
+        for (n = ngx_http_setter_accepted + 1;
+             n < ngx_http_setter_outcomes;
+             n++)
+        {
+            reason = ngx_http_setter_reason(n);
+
+            setter_buf_text(buf, "setter_refused_total{format=\"");
+            ngx_http_setter_metrics_text(buf, (char *) format->name);
+            setter_buf_text(buf, "\",reason=\"");
+            setter_buf_append(buf, (char *) reason->data, reason->len);
+            setter_buf_text(buf, "\"}");
+            ngx_http_setter_metrics_value(buf, format->outcomes[n]);
+        }
+    }
+}
+
+
+static void
+ngx_http_setter_metrics_tenants(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat)
+{
+    ngx_uint_t                      i;
+    ngx_http_setter_stat_tenant_t  *tenant;
+
+    setter_buf_text(buf,
+            "# HELP setter_tenant_accepted_total Messages accepted by tenant; "
+            "other: of those beyond the bound.\n"
+            "# TYPE setter_tenant_accepted_total counter\n");
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_TENANTS; i++) {
+        tenant = &stat->tenants[i];
+
+        if (!tenant->named) {
+            continue;
+        }
+
+        setter_buf_text(buf, "setter_tenant_accepted_total{tenant=\"");
+        ngx_http_setter_metrics_text(buf, (char *) tenant->slug);
+        setter_buf_text(buf, "\"}");
+        ngx_http_setter_metrics_value(buf, tenant->accepted);
+    }
+
+    if (stat->other) {
+        setter_buf_text(buf, "setter_tenant_accepted_total{tenant=\"other\"}");
+        ngx_http_setter_metrics_value(buf, stat->other);
+    }
+}
+
+
+static void
+ngx_http_setter_metrics_redis(setter_buf_t *buf,
+    ngx_http_setter_main_conf_t *smcf)
+{
+    ngx_uint_t               i;
+    ngx_atomic_uint_t        count;
+    ngx_http_setter_stat_t  *stat;
+
+    stat = smcf->stat;
+
+    setter_buf_text(buf,
+            "# HELP setter_redis_round_trip_seconds From an append's writing "
+            "to its acknowledgement.\n"
+            "# TYPE setter_redis_round_trip_seconds histogram\n");
+
+    count = 0;
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_BUCKETS; i++) {
+        count += stat->round_trips[i];
+
+        setter_buf_text(buf, "setter_redis_round_trip_seconds_bucket{le=\"");
+
+        if (i < NGX_HTTP_SETTER_STAT_BUCKETS - 1) {
+            ngx_http_setter_metrics_seconds(buf,
+                                            ngx_http_setter_stat_bounds[i]);
+        } else {
+            setter_buf_text(buf, "+Inf");
+        }
+
+        setter_buf_text(buf, "\"}");
+        ngx_http_setter_metrics_value(buf, count);
+    }
+
+    setter_buf_text(buf, "setter_redis_round_trip_seconds_sum ");
+    ngx_http_setter_metrics_seconds(buf, stat->round_trip_us);
+    setter_buf_text(buf, "\nsetter_redis_round_trip_seconds_count");
+    ngx_http_setter_metrics_value(buf, count);
+
+    setter_buf_text(buf,
+            "# HELP setter_redis_connections_total Connections to Redis that "
+            "became ready.\n"
+            "# TYPE setter_redis_connections_total counter\n"
+            "setter_redis_connections_total");
+    ngx_http_setter_metrics_value(buf, stat->connected);
+
+    setter_buf_text(buf,
+            "# HELP setter_redis_failures_total Connections to Redis that "
+            "failed or were lost.\n"
+            "# TYPE setter_redis_failures_total counter\n"
+            "setter_redis_failures_total");
+    ngx_http_setter_metrics_value(buf, stat->disconnected);
+
+    setter_buf_text(buf,
+            "# HELP setter_redis_up Whether the nginx worker that answers "
+            "this has a ready connection.\n"
+            "# TYPE setter_redis_up gauge\n"
+            "setter_redis_up");
+    ngx_http_setter_metrics_value(buf,
+                          smcf->redis->state == ngx_http_setter_redis_ready);
+}
+
+
+static void
+ngx_http_setter_metrics_seconds(setter_buf_t *buf, uint64_t us)
+{
+    u_char  *last, text[NGX_INT64_LEN + sizeof(".000000")];
+
+    last = ngx_sprintf(text, "%uL.%06uL", us / 1000000, us % 1000000);
+
+    while (*(last - 1) == '0' && *(last - 2) != '.') {
+        last--;
+    }
+
+    setter_buf_append(buf, (char *) text, last - text);
+}
+
+
+static void
+ngx_http_setter_metrics_text(setter_buf_t *buf, const char *text)
+{
+    setter_buf_append(buf, text, ngx_strlen(text));
+}
+
+
+static void
+ngx_http_setter_metrics_value(setter_buf_t *buf, ngx_atomic_uint_t value)
+{
+    setter_buf_byte(buf, ' ');
+    setter_buf_number(buf, value);
+    setter_buf_byte(buf, '\n');
+}

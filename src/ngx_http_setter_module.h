@@ -1,0 +1,146 @@
+/*
+ * The types that the rooms of the module share.
+ */
+
+#ifndef _NGX_HTTP_SETTER_MODULE_H_INCLUDED_
+#define _NGX_HTTP_SETTER_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "setter_format.h"
+#include "setter_job.h"
+
+#include "ngx_http_setter_redis.h"
+
+
+#define NGX_HTTP_SETTER_TRACE_LEN  55
+
+
+typedef struct ngx_http_setter_stat_s    ngx_http_setter_stat_t;
+typedef struct ngx_http_setter_verify_s  ngx_http_setter_verify_t;
+typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
+
+
+/* How a request ended; ngx_http_setter_reply.c has what each one answers. */
+
+typedef enum {
+    ngx_http_setter_undecided = 0,
+    ngx_http_setter_accepted,
+    ngx_http_setter_method,
+    ngx_http_setter_unauthorized,
+    ngx_http_setter_unknown_tenant,
+    ngx_http_setter_forbidden,
+    ngx_http_setter_media_type,
+    ngx_http_setter_too_large,
+    ngx_http_setter_json,
+    ngx_http_setter_fields,
+    ngx_http_setter_full,
+    ngx_http_setter_unavailable,
+    ngx_http_setter_timeout,
+    ngx_http_setter_failed,
+    ngx_http_setter_outcomes
+} ngx_http_setter_outcome_e;
+
+
+struct ngx_http_setter_main_conf_s {
+    ngx_http_setter_redis_t     *redis;
+    ngx_uint_t                   partitions;
+    size_t                       zone_size;
+    ngx_array_t                  formats;   /* of const setter_format_t * */
+
+    ngx_http_setter_stat_t      *stat;      /* in shared memory, or NULL */
+    ngx_uint_t                  *slots;     /* of the formats in it */
+};
+
+
+typedef struct {
+    ngx_array_t                 *tenants;   /* of ngx_http_setter_source_t */
+    ngx_uint_t                   known;
+    ngx_http_setter_verify_t    *verify;
+
+    const setter_format_t       *format;    /* not inherited */
+    ngx_uint_t                   format_n;  /* in smcf->formats */
+    ngx_http_setter_plan_t      *plan;
+    ngx_array_t                 *required;  /* of ngx_str_t */
+    ngx_array_t                 *defaults;  /* of ngx_http_setter_member_t */
+    ngx_array_t                 *sets;
+    ngx_str_t                    dedupe;    /* member of the body, or empty */
+    ngx_flag_t                   no_dedupe;
+
+    ngx_http_complex_value_t    *lane;
+    ngx_msec_t                   debounce;
+    ngx_msec_t                   debounce_max;
+    size_t                       max_job;
+    ngx_uint_t                   compat;
+    ngx_uint_t                   api;       /* not inherited */
+} ngx_http_setter_loc_conf_t;
+
+
+/*
+ * A request, from the first of its handlers or variables that needs this on.
+ *
+ * Allocated from the request's pool and found again, after an internal
+ * redirect has wiped r->ctx, through its pool cleanup: a job is appended
+ * once, and the variables keep their values until the log is written.
+ */
+
+typedef struct {
+    ngx_http_request_t          *request;
+    setter_alloc_t               alloc;
+
+    ngx_array_t                 *tenants;   /* the sources of "tenant" */
+    ngx_str_t                    tenant;    /* len 0: none found */
+    ngx_http_setter_loc_conf_t  *checked;   /* header-only checks passed for */
+
+    setter_job_t                 job;
+    setter_str_t                 key;       /* to know a repeat by, or len 0 */
+    setter_buf_t                 errors;    /* members of the errors array */
+    setter_buf_t                 header;
+    setter_buf_t                 envelope;
+    const char                  *detail;    /* NULL, or what is wrong */
+
+    ngx_http_setter_op_t         op;
+    uint64_t                     started;   /* of the append, us */
+    uint64_t                     enqueued;  /* what it took, us */
+    ngx_http_setter_outcome_e    outcome;
+
+    ngx_uint_t                   partition;
+
+    unsigned                     settled:1; /* the tenant is final */
+    unsigned                     known:1;   /* Redis knows the tenant */
+    unsigned                     traced:1;
+    char                         id[SETTER_UUID_LEN];
+    char                         trace[NGX_HTTP_SETTER_TRACE_LEN];
+} ngx_http_setter_ctx_t;
+
+
+/* The context of the main request, or NULL; the second makes one. */
+ngx_http_setter_ctx_t *ngx_http_setter_find_ctx(ngx_http_request_t *r);
+ngx_http_setter_ctx_t *ngx_http_setter_get_ctx(ngx_http_request_t *r);
+
+/* setter_alloc_t over an ngx_pool_t. */
+void *ngx_http_setter_palloc(void *pool, size_t size);
+
+/* The value of a request header, or NULL; name is in lower case. */
+ngx_str_t *ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name);
+
+
+static ngx_inline setter_str_t
+ngx_http_setter_text(ngx_str_t *value)
+{
+    setter_str_t  text;
+
+    text.len = value->len;
+    text.data = (const char *) value->data;
+
+    return text;
+}
+
+
+extern ngx_module_t  ngx_http_setter_module;
+
+
+#endif /* _NGX_HTTP_SETTER_MODULE_H_INCLUDED_ */

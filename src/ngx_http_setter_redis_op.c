@@ -1,0 +1,205 @@
+/*
+ * Operations: what requests want of Redis, each by its deadline.
+ */
+
+#include "ngx_http_setter_module.h"
+
+#include <time.h>
+
+
+static void ngx_http_setter_op_reply(void *data,
+    setter_resp_outcome_e outcome, redisReply *reply);
+static void ngx_http_setter_op_fail(ngx_http_setter_op_t *op,
+    ngx_http_setter_op_result_e result);
+
+
+ngx_int_t
+ngx_http_setter_op_start(ngx_http_setter_redis_t *redis,
+    ngx_http_setter_op_t *op)
+{
+    op->deadline = ngx_current_msec + redis->timeout;
+
+    if (redis->nops >= redis->waiting
+        || ngx_http_setter_redis_open(redis, op->deadline) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    op->entry = NULL;
+    op->redis = redis;
+
+    ngx_queue_insert_tail(&redis->ops, &op->queue);
+    redis->nops++;
+
+    if (redis->connection) {
+        redis->connection->idle = 0;
+    }
+
+    /* an event of our own, not cancelable: nginx does not quit before it */
+
+    if (!redis->deadline.timer_set) {
+        ngx_add_timer(&redis->deadline, redis->timeout);
+    }
+
+    if (redis->state == ngx_http_setter_redis_ready
+        && op->send(op) != NGX_OK)
+    {
+        ngx_http_setter_op_finish(op);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_setter_op_command(ngx_http_setter_op_t *op, int argc,
+    const char **argv, const size_t *argvlen)
+{
+    ngx_http_setter_redis_t  *redis;
+
+    redis = op->redis;
+
+    op->entry = setter_resp_command(&redis->resp, argc, argv, argvlen,
+                                    ngx_http_setter_op_reply, op);
+    if (op->entry == NULL) {
+        return NGX_ERROR;
+    }
+
+    op->sent = ngx_http_setter_redis_now();
+    redis->busy = 1;
+
+    ngx_http_setter_redis_post(redis);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_setter_op_reply(void *data, setter_resp_outcome_e outcome,
+    redisReply *reply)
+{
+    ngx_http_setter_op_t  *op;
+
+    op = data;
+
+    if (op == NULL) {
+        return;
+    }
+
+    op->entry = NULL;
+
+    switch (outcome) {
+
+    case SETTER_RESP_REPLIED:
+        op->done(op, ngx_http_setter_op_replied, reply);
+        break;
+
+    case SETTER_RESP_UNKNOWN:
+        ngx_http_setter_op_fail(op, ngx_http_setter_op_unknown);
+        break;
+
+    case SETTER_RESP_UNSENT:
+        /* it waits for the next connection */
+        break;
+    }
+}
+
+
+static void
+ngx_http_setter_op_fail(ngx_http_setter_op_t *op,
+    ngx_http_setter_op_result_e result)
+{
+    ngx_http_setter_op_finish(op);
+
+    op->done(op, result, NULL);
+}
+
+
+void
+ngx_http_setter_op_finish(ngx_http_setter_op_t *op)
+{
+    ngx_http_setter_redis_t  *redis;
+
+    redis = op->redis;
+
+    if (redis == NULL) {
+        return;
+    }
+
+    op->redis = NULL;
+
+    ngx_queue_remove(&op->queue);
+    redis->nops--;
+
+    if (op->entry) {
+        op->entry->data = NULL;
+        op->entry = NULL;
+    }
+
+    if (ngx_exiting && redis->nops == 0 && redis->deadline.timer_set) {
+        ngx_del_timer(&redis->deadline);
+    }
+}
+
+
+void
+ngx_http_setter_op_send_all(ngx_http_setter_redis_t *redis)
+{
+    ngx_queue_t           *q, *next;
+    ngx_http_setter_op_t  *op;
+
+    for (q = ngx_queue_head(&redis->ops);
+         q != ngx_queue_sentinel(&redis->ops);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        op = ngx_queue_data(q, ngx_http_setter_op_t, queue);
+
+        if (op->send(op) != NGX_OK) {
+            ngx_http_setter_op_fail(op, ngx_http_setter_op_unsent);
+        }
+    }
+}
+
+
+void
+ngx_http_setter_op_expire(ngx_http_setter_redis_t *redis, ngx_msec_t until)
+{
+    ngx_msec_int_t         left;
+    ngx_http_setter_op_t  *op;
+
+    while (!ngx_queue_empty(&redis->ops)) {
+
+        op = ngx_queue_data(ngx_queue_head(&redis->ops),
+                            ngx_http_setter_op_t, queue);
+
+        left = (ngx_msec_int_t) (op->deadline - until);
+
+        if (left > 0) {
+            break;
+        }
+
+        ngx_http_setter_op_fail(op, op->entry ? ngx_http_setter_op_unknown
+                                              : ngx_http_setter_op_unsent);
+    }
+}
+
+
+void
+ngx_http_setter_op_deadline(ngx_event_t *ev)
+{
+    ngx_http_setter_op_t     *op;
+    ngx_http_setter_redis_t  *redis;
+
+    redis = ev->data;
+
+    ngx_http_setter_op_expire(redis, ngx_current_msec);
+
+    if (!ngx_queue_empty(&redis->ops)) {
+        op = ngx_queue_data(ngx_queue_head(&redis->ops),
+                            ngx_http_setter_op_t, queue);
+
+        ngx_add_timer(ev, op->deadline - ngx_current_msec);
+    }
+}

@@ -1,0 +1,301 @@
+#include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_stat.h"
+
+
+#define NGX_HTTP_UNPROCESSABLE_ENTITY  422
+
+
+typedef struct {
+    ngx_uint_t   code;
+    ngx_str_t   *status;
+    ngx_str_t    reason;
+    ngx_str_t    message;
+} ngx_http_setter_answer_t;
+
+
+static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
+    ngx_uint_t code);
+static ngx_int_t ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx,
+    ngx_str_t *text);
+
+
+static ngx_str_t  ngx_http_setter_success = ngx_string("SUCCESS");
+static ngx_str_t  ngx_http_setter_invalid = ngx_string("INVALID_INPUT");
+static ngx_str_t  ngx_http_setter_error = ngx_string("ERROR");
+
+
+/* in the order of ngx_http_setter_outcome_e */
+
+static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
+
+    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_error,
+      ngx_string("undecided"),
+      ngx_string("Internal error") },
+
+    { NGX_HTTP_CREATED, &ngx_http_setter_success,
+      ngx_string("accepted"),
+      ngx_string("Message accepted") },
+
+    { NGX_HTTP_NOT_ALLOWED, &ngx_http_setter_error,
+      ngx_string("method"),
+      ngx_string("Method not allowed") },
+
+    { NGX_HTTP_UNAUTHORIZED, &ngx_http_setter_error,
+      ngx_string("unauthorized"),
+      ngx_string("Unauthorized") },
+
+    { NGX_HTTP_NOT_FOUND, &ngx_http_setter_error,
+      ngx_string("unknown_tenant"),
+      ngx_string("Unknown tenant") },
+
+    { NGX_HTTP_FORBIDDEN, &ngx_http_setter_error,
+      ngx_string("forbidden"),
+      ngx_string("The body names another tenant") },
+
+    { NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, &ngx_http_setter_invalid,
+      ngx_string("media_type"),
+      ngx_string("Content-Type must be application/json") },
+
+    { NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, &ngx_http_setter_invalid,
+      ngx_string("too_large"),
+      ngx_string("Payload too large") },
+
+    { NGX_HTTP_BAD_REQUEST, &ngx_http_setter_invalid,
+      ngx_string("json"),
+      ngx_string("Body is not a JSON object") },
+
+    { NGX_HTTP_UNPROCESSABLE_ENTITY, &ngx_http_setter_invalid,
+      ngx_string("fields"),
+      ngx_string("Missing required fields") },
+
+    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_error,
+      ngx_string("full"),
+      ngx_string("Too many messages are waiting") },
+
+    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_error,
+      ngx_string("unavailable"),
+      ngx_string("Temporarily unavailable") },
+
+    { NGX_HTTP_GATEWAY_TIME_OUT, &ngx_http_setter_error,
+      ngx_string("timeout"),
+      ngx_string("Not acknowledged in time and perhaps stored: "
+                 "repeat with the same message_id") },
+
+    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_error,
+      ngx_string("failed"),
+      ngx_string("Internal error") }
+};
+
+
+void
+ngx_http_setter_reply_later(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome)
+{
+    ngx_connection_t  *c;
+
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_finalize_request(r, ngx_http_setter_reply(r, ctx, outcome));
+
+    /* neither r nor ctx may be there any more */
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+ngx_int_t
+ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome)
+{
+    ngx_uint_t                    code;
+    ngx_http_complex_value_t      cv;
+    ngx_http_setter_loc_conf_t   *slcf;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    static ngx_str_t  json = ngx_string("application/json");
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (ctx->outcome == ngx_http_setter_undecided) {
+        ctx->outcome = outcome;
+
+        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+        ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
+
+        if (outcome == ngx_http_setter_accepted) {
+            ngx_http_setter_stat_tenant(smcf, &ctx->tenant);
+
+        } else {
+            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                          "setter: refused, %V%s%s",
+                          ngx_http_setter_reason(outcome),
+                          ctx->detail ? ": " : "",
+                          ctx->detail ? ctx->detail : "");
+        }
+    }
+
+    code = ngx_http_setter_answers[ctx->outcome].code;
+
+    if (slcf->compat && ctx->outcome != ngx_http_setter_method) {
+        code = NGX_HTTP_CREATED;
+    }
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    if (ngx_http_setter_reply_headers(r, code) != NGX_OK
+        || ngx_http_setter_reply_envelope(ctx, &cv.value) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    /* a body that was not read is not asked for now */
+    r->expect_tested = 1;
+
+    return ngx_http_send_response(r, code, &json, &cv);
+}
+
+
+static ngx_int_t
+ngx_http_setter_reply_headers(ngx_http_request_t *r, ngx_uint_t code)
+{
+    u_char                       *p;
+    ngx_str_t                     value;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    static ngx_str_t  allow = ngx_string("POST");
+    static ngx_str_t  scheme = ngx_string("Token");
+    static ngx_str_t  line = ngx_string("422 Unprocessable Content");
+
+    switch (code) {
+
+    case NGX_HTTP_NOT_ALLOWED:
+        return ngx_http_setter_add_header(r, "Allow", &allow);
+
+    case NGX_HTTP_UNAUTHORIZED:
+        return ngx_http_setter_add_header(r, "WWW-Authenticate", &scheme);
+
+    case NGX_HTTP_UNPROCESSABLE_ENTITY:
+
+        /* nginx has no words for it */
+
+        r->headers_out.status_line = line;
+        return NGX_OK;
+
+    case NGX_HTTP_SERVICE_UNAVAILABLE:
+        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+        p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        value.data = p;
+        value.len = ngx_sprintf(p, "%ui",
+                            ngx_http_setter_redis_retry_after(smcf->redis))
+                    - p;
+
+        return ngx_http_setter_add_header(r, "Retry-After", &value);
+
+    default:
+        return NGX_OK;
+    }
+}
+
+
+ngx_int_t
+ngx_http_setter_add_header(ngx_http_request_t *r, char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+#if (nginx_version >= 1023000)
+    h->next = NULL;
+#endif
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_str_t *text)
+{
+    setter_buf_t               buf;
+    setter_str_t               id;
+    ngx_http_setter_answer_t  *answer;
+
+    answer = &ngx_http_setter_answers[ctx->outcome];
+
+    setter_buf_init(&buf, &ctx->alloc, 192 + ctx->errors.len);
+
+    if (ctx->outcome == ngx_http_setter_accepted) {
+        id.data = ctx->id;
+        id.len = SETTER_UUID_LEN;
+
+        setter_buf_byte(&buf, '{');
+        setter_json_member(&buf, "id", id);
+
+    } else {
+        setter_buf_text(&buf, "{\"id\":null");
+    }
+
+    setter_json_member(&buf, "status",
+                       ngx_http_setter_text(answer->status));
+    setter_json_name(&buf, "message");
+
+    if (ctx->detail) {
+        setter_buf_byte(&buf, '"');
+        setter_buf_append(&buf, (char *) answer->message.data,
+                          answer->message.len);
+        setter_buf_text(&buf, ": ");
+        setter_buf_append(&buf, ctx->detail, ngx_strlen(ctx->detail));
+        setter_buf_byte(&buf, '"');
+
+    } else {
+        setter_json_string(&buf, (char *) answer->message.data,
+                           answer->message.len);
+    }
+
+    if (answer->status == &ngx_http_setter_invalid) {
+        setter_json_name(&buf, "errors");
+        setter_buf_byte(&buf, '[');
+        setter_buf_append(&buf, ctx->errors.data, ctx->errors.len);
+        setter_buf_byte(&buf, ']');
+    }
+
+    setter_buf_byte(&buf, '}');
+
+    if (buf.failed) {
+        return NGX_ERROR;
+    }
+
+    text->data = (u_char *) buf.data;
+    text->len = buf.len;
+
+    return NGX_OK;
+}
+
+
+ngx_str_t *
+ngx_http_setter_reason(ngx_http_setter_outcome_e outcome)
+{
+    return &ngx_http_setter_answers[outcome].reason;
+}
+
+
+ngx_str_t *
+ngx_http_setter_status(ngx_http_setter_outcome_e outcome)
+{
+    return ngx_http_setter_answers[outcome].status;
+}

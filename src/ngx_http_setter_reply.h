@@ -1,0 +1,35 @@
+/*
+ * Answers: one envelope, by its true status or always 201.
+ */
+
+#ifndef _NGX_HTTP_SETTER_REPLY_H_INCLUDED_
+#define _NGX_HTTP_SETTER_REPLY_H_INCLUDED_
+
+
+#include "ngx_http_setter_module.h"
+
+
+/*
+ * Decides the request, counts it, sends the answer and returns what the
+ * request is to be finalized with.  A request that was decided before, and
+ * came back by an internal redirect, gets the same answer again.
+ */
+ngx_int_t ngx_http_setter_reply(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
+
+/* The same from an event of another connection: finalizes the request. */
+void ngx_http_setter_reply_later(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
+
+/* "accepted", "fields", …: for metrics and logs */
+ngx_str_t *ngx_http_setter_reason(ngx_http_setter_outcome_e outcome);
+
+/* "SUCCESS", "INVALID_INPUT" or "ERROR" */
+ngx_str_t *ngx_http_setter_status(ngx_http_setter_outcome_e outcome);
+
+/* NGX_ERROR when memory is short. */
+ngx_int_t ngx_http_setter_add_header(ngx_http_request_t *r, char *name,
+    ngx_str_t *value);
+
+
+#endif /* _NGX_HTTP_SETTER_REPLY_H_INCLUDED_ */

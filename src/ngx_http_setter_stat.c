@@ -1,0 +1,246 @@
+#include "ngx_http_setter_stat.h"
+
+
+/* to be changed whenever struct ngx_http_setter_stat_s changes */
+#define NGX_HTTP_SETTER_STAT_LAYOUT  1
+
+#define NGX_HTTP_SETTER_STAT_PROBES  32
+
+
+static ngx_int_t ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone,
+    void *data);
+static ngx_int_t ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
+    ngx_http_setter_main_conf_t *smcf);
+static ngx_atomic_uint_t ngx_http_setter_stat_hash(ngx_str_t *slug);
+
+
+const uint32_t
+    ngx_http_setter_stat_bounds[NGX_HTTP_SETTER_STAT_BUCKETS - 1] = {
+    100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+    500000, 1000000
+};
+
+
+void
+ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
+    ngx_uint_t format, ngx_http_setter_outcome_e outcome)
+{
+    ngx_http_setter_stat_format_t  *slot;
+
+    slot = &smcf->stat->formats[smcf->slots[format]];
+
+    (void) ngx_atomic_fetch_add(&slot->outcomes[outcome], 1);
+}
+
+
+void
+ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
+    ngx_str_t *slug)
+{
+    ngx_uint_t                      i, n;
+    ngx_atomic_uint_t               hash;
+    ngx_http_setter_stat_tenant_t  *tenant;
+
+    hash = ngx_http_setter_stat_hash(slug);
+    n = hash % NGX_HTTP_SETTER_STAT_TENANTS;
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_PROBES; i++) {
+        tenant = &smcf->stat->tenants[n];
+
+        if (tenant->hash == hash
+            || ngx_atomic_cmp_set(&tenant->hash, 0, hash)
+            || tenant->hash == hash)
+        {
+            if (!tenant->named) {
+                ngx_memcpy(tenant->slug, slug->data, slug->len);
+                ngx_memory_barrier();
+                tenant->named = 1;
+            }
+
+            (void) ngx_atomic_fetch_add(&tenant->accepted, 1);
+            return;
+        }
+
+        n = (n + 1) % NGX_HTTP_SETTER_STAT_TENANTS;
+    }
+
+    (void) ngx_atomic_fetch_add(&smcf->stat->other, 1);
+}
+
+
+/* FNV-1a; 0 is for an empty place */
+
+static ngx_atomic_uint_t
+ngx_http_setter_stat_hash(ngx_str_t *slug)
+{
+    size_t    i;
+    uint64_t  hash;
+
+    hash = 0xcbf29ce484222325;
+
+    for (i = 0; i < slug->len; i++) {
+        hash = (hash ^ slug->data[i]) * 0x100000001b3;
+    }
+
+    return (ngx_atomic_uint_t) hash | 1;
+}
+
+
+void
+ngx_http_setter_stat_round_trip(ngx_http_setter_main_conf_t *smcf,
+    uint64_t us)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_BUCKETS - 1; i++) {
+        if (us <= ngx_http_setter_stat_bounds[i]) {
+            break;
+        }
+    }
+
+    (void) ngx_atomic_fetch_add(&smcf->stat->round_trips[i], 1);
+    (void) ngx_atomic_fetch_add(&smcf->stat->round_trip_us, us);
+}
+
+
+void
+ngx_http_setter_stat_connected(ngx_http_setter_main_conf_t *smcf)
+{
+    (void) ngx_atomic_fetch_add(&smcf->stat->connected, 1);
+}
+
+
+void
+ngx_http_setter_stat_disconnected(ngx_http_setter_main_conf_t *smcf)
+{
+    (void) ngx_atomic_fetch_add(&smcf->stat->disconnected, 1);
+}
+
+
+char *
+ngx_http_setter_stat_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_setter_main_conf_t *smcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (smcf->zone_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        return "invalid value";
+    }
+
+    if (size < (ssize_t) (sizeof(ngx_http_setter_stat_t)
+                          + 8 * ngx_pagesize))
+    {
+        return "is too small";
+    }
+
+    smcf->zone_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+char *
+ngx_http_setter_stat_add_zone(ngx_conf_t *cf,
+    ngx_http_setter_main_conf_t *smcf)
+{
+    ngx_shm_zone_t  *shm_zone;
+
+    static ngx_str_t  name = ngx_string("setter");
+
+    shm_zone = ngx_shared_memory_add(cf, &name, smcf->zone_size,
+                                     &ngx_http_setter_module);
+    if (shm_zone == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    shm_zone->init = ngx_http_setter_stat_init_zone;
+    shm_zone->data = smcf;
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
+{
+    ngx_slab_pool_t              *shpool;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = shm_zone->data;
+    shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
+
+    if (data || shm_zone->shm.exists) {
+        smcf->stat = shpool->data;
+
+        if (smcf->stat->layout != NGX_HTTP_SETTER_STAT_LAYOUT) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "setter_zone has layout %ui, this module has %d: "
+                          "change its size, or restart nginx",
+                          smcf->stat->layout, NGX_HTTP_SETTER_STAT_LAYOUT);
+            return NGX_ERROR;
+        }
+
+        return ngx_http_setter_stat_slots(shm_zone, smcf);
+    }
+
+    smcf->stat = ngx_slab_calloc(shpool, sizeof(ngx_http_setter_stat_t));
+    if (smcf->stat == NULL) {
+        return NGX_ERROR;
+    }
+
+    smcf->stat->layout = NGX_HTTP_SETTER_STAT_LAYOUT;
+    shpool->data = smcf->stat;
+
+    return ngx_http_setter_stat_slots(shm_zone, smcf);
+}
+
+
+/* Each format in use has its place, and keeps it over reloads. */
+
+static ngx_int_t
+ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
+    ngx_http_setter_main_conf_t *smcf)
+{
+    u_char                  *name;
+    ngx_uint_t               i, n;
+    const setter_format_t  **format;
+
+    format = smcf->formats.elts;
+
+    for (i = 0; i < smcf->formats.nelts; i++) {
+
+        for (n = 0; n < NGX_HTTP_SETTER_STAT_FORMATS; n++) {
+            name = smcf->stat->formats[n].name;
+
+            if (name[0] == '\0') {
+                (void) ngx_cpystrn(name, (u_char *) format[i]->name,
+                                   sizeof(smcf->stat->formats[n].name));
+            }
+
+            if (ngx_strcmp(name, format[i]->name) == 0) {
+                break;
+            }
+        }
+
+        if (n == NGX_HTTP_SETTER_STAT_FORMATS) {
+            ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
+                          "setter_zone has no place for \"%s\"",
+                          format[i]->name);
+            return NGX_ERROR;
+        }
+
+        smcf->slots[i] = n;
+    }
+
+    return NGX_OK;
+}

@@ -1,0 +1,73 @@
+/*
+ * Counters of all nginx workers, in shared memory ("setter_zone").
+ *
+ * Plain atomic additions, no lock and no list: a worker may be killed at any
+ * moment.  They outlive a reload, not a change of the zone's size.
+ */
+
+#ifndef _NGX_HTTP_SETTER_STAT_H_INCLUDED_
+#define _NGX_HTTP_SETTER_STAT_H_INCLUDED_
+
+
+#include "ngx_http_setter_module.h"
+
+
+#define NGX_HTTP_SETTER_STAT_FORMATS  16
+#define NGX_HTTP_SETTER_STAT_TENANTS  1024
+#define NGX_HTTP_SETTER_STAT_BUCKETS  14
+
+
+typedef struct {
+    u_char         name[32];
+    ngx_atomic_t   outcomes[ngx_http_setter_outcomes];
+} ngx_http_setter_stat_format_t;
+
+
+/* Taken by whoever sets the hash; the name may be written more than once. */
+
+typedef struct {
+    ngx_atomic_t   hash;
+    ngx_atomic_t   named;
+    ngx_atomic_t   accepted;
+    u_char         slug[SETTER_SLUG_MAX + 1];
+} ngx_http_setter_stat_tenant_t;
+
+
+struct ngx_http_setter_stat_s {
+    ngx_uint_t                      layout;
+    ngx_http_setter_stat_format_t   formats[NGX_HTTP_SETTER_STAT_FORMATS];
+
+    ngx_atomic_t                    round_trips[NGX_HTTP_SETTER_STAT_BUCKETS];
+    ngx_atomic_t                    round_trip_us;
+    ngx_atomic_t                    connected;
+    ngx_atomic_t                    disconnected;
+
+    ngx_http_setter_stat_tenant_t   tenants[NGX_HTTP_SETTER_STAT_TENANTS];
+    ngx_atomic_t                    other;      /* tenants with no place */
+};
+
+
+/* Upper bounds in us; the last bucket has none. */
+extern const uint32_t
+    ngx_http_setter_stat_bounds[NGX_HTTP_SETTER_STAT_BUCKETS - 1];
+
+
+/* "setter_zone" */
+char *ngx_http_setter_stat_conf(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* When the main configuration is complete. */
+char *ngx_http_setter_stat_add_zone(ngx_conf_t *cf,
+    ngx_http_setter_main_conf_t *smcf);
+
+void ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
+    ngx_uint_t format, ngx_http_setter_outcome_e outcome);
+void ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
+    ngx_str_t *slug);
+void ngx_http_setter_stat_round_trip(ngx_http_setter_main_conf_t *smcf,
+    uint64_t us);
+void ngx_http_setter_stat_connected(ngx_http_setter_main_conf_t *smcf);
+void ngx_http_setter_stat_disconnected(ngx_http_setter_main_conf_t *smcf);
+
+
+#endif /* _NGX_HTTP_SETTER_STAT_H_INCLUDED_ */
