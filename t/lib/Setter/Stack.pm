@@ -26,6 +26,9 @@ my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::XS->new->utf8->canonical->allow_nonref;
 my @running;
 
+# What scripts are started through, to be somebody else.
+our @become;
+
 END {
     local $?;
     $_->stop for @running;
@@ -72,7 +75,7 @@ sub script {
     my ($env, @command) = @_;
     local %ENV = %$env;
     $command[0] = "$root/scripts/$command[0]";
-    IPC::Run::run(\@command, \undef, '>&', \my $output);
+    IPC::Run::run([ @become, @command ], \undef, '>&', \my $output);
     return ($? >> 8, $output);
 }
 

@@ -1,0 +1,121 @@
+# What leads get: an answer, the same answer to a repeat, one answer to a
+# burst, and what the webhook says to what it cannot use.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/../lib";
+use Setter::Stack;
+use Test::More;
+
+my $uuid = qr/\A[0-9a-f]{8}-[0-9a-f]{4}-[78][0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\z/;
+my $stack = Setter::Stack->new;
+
+subtest 'a message is answered, the next one with the first in mind' => sub {
+    my $answer = $stack->say('Do you ship abroad?', chat_id => '1001');
+    is $answer->{status}, 201, 'taken';
+    is $answer->{json}{status}, 'SUCCESS', 'with success';
+    like $answer->{json}{id}, $uuid, 'and an id';
+
+    my ($reply) = $stack->wait_sent_to('1001', 1);
+    like $reply->{text}, qr/Do you ship abroad\?/, 'the model saw the text';
+    is $reply->{provider}, 'manychat', 'it left through ManyChat';
+    is $reply->{raw}{data}{content}{type}, 'instagram', 'for Instagram';
+
+    $stack->say('And how fast?', chat_id => '1001');
+    my (undef, $second) = $stack->wait_sent_to('1001', 2);
+    unlike $second->{text}, qr/ship abroad/, 'what was answered is done with';
+
+    $stack->wait_state($answer->{json}{id}, 'sent');
+    my @out = $stack->psql("SELECT state, prompt_tokens FROM messages
+        WHERE address = '1001' AND direction = 'out' ORDER BY seq");
+    is_deeply [ map { $_->[0] } @out ], [ 'sent', 'sent' ], 'recorded as sent';
+    cmp_ok $out[1][1], '>', $out[0][1] + 10, 'the model was told the past';
+};
+
+subtest 'what is missing is named, and nothing is kept' => sub {
+    my $answer = $stack->say(' ', chat_id => '{{contact.id}}',
+        Host => 'wrong.example.com');
+    is $answer->{status}, 201, 'ManyChat gets its 201';
+    is $answer->{json}{status}, 'INVALID_INPUT', 'and is told';
+    is_deeply [ sort map { "$_->{field} $_->{error}" }
+        @{ $answer->{json}{errors} } ],
+        [ 'chat_id empty', 'lead_message empty' ], 'what is wrong';
+
+    my $strict = $stack->post('/api/lead/messages', '{"chat_id":');
+    is $strict->{status}, 400, 'the API answers with the true status';
+    is $strict->{json}{status}, 'INVALID_INPUT', 'and the same body';
+
+    # a good one behind it, so that a kept one would have shown by now
+    my $good = $stack->say('Right', chat_id => '1002',
+        Host => 'wrong.example.com');
+    $stack->wait_sent_to('1002', 1);
+    is_deeply [ $stack->psql("SELECT id FROM jobs WHERE tenant = 'wrong'") ],
+        [ [ $good->{json}{id} ] ], 'only the good one is on record';
+};
+
+subtest 'a repeat gets the same id and no second answer' => sub {
+    my @same = (chat_id => '1003', message_id => 'm-1');
+    my $first = $stack->say('Hello', @same);
+    my $again = $stack->say('Hello', @same);
+    is $again->{content}, $first->{content}, 'the same answer';
+    $stack->wait_sent_to('1003', 1);
+
+    my $late = $stack->say('Hello', @same);
+    is $late->{json}{id}, $first->{json}{id}, 'also once it was answered';
+
+    my $other = $stack->say('Something else', chat_id => '1003',
+        message_id => 'm-2');
+    isnt $other->{json}{id}, $first->{json}{id}, 'another message, another id';
+    my @sent = $stack->wait_sent_to('1003', 2);
+    is_deeply [ map { $_->{text} =~ /Hello/ ? 1 : 0 } @sent ], [ 1, 0 ],
+        'one answer each';
+};
+
+subtest 'three quick messages get one answer that knows all three' => sub {
+    my @ids = map { $stack->say($_, chat_id => '1004')->{json}{id} }
+        'I have', 'a question', 'about sizes';
+    my ($reply) = $stack->wait_sent_to('1004', 1);
+    like $reply->{text}, qr/I have.*a question.*about sizes/s, 'in order';
+
+    $stack->wait_state($ids[0], 'sent');
+    is $stack->job_status($_), 'done', "$_ is done" for @ids;
+    is scalar($stack->sent_to('1004')), 1, 'one answer';
+};
+
+subtest 'the engine webhook is answered through Infobip' => sub {
+    my $answer = $stack->post('/webhook/inbound', {
+        from => '15550100001', message => 'Is my order there?',
+        tenant_id => 'acme', timestamp => '2026-11-20T10:30:00Z',
+    }, Host => 'acme.example.com');
+    is $answer->{status}, 201, 'taken';
+    is $answer->{json}{status}, 'SUCCESS', 'with success';
+
+    my ($reply) = $stack->wait_sent_to('15550100001', 1);
+    is $reply->{provider}, 'infobip', 'it left through Infobip';
+    like $reply->{text}, qr/Is my order there\?/, 'the model saw the text';
+};
+
+subtest 'tenants are told apart by their host' => sub {
+    my @same = (chat_id => '1005', message_id => 'the-same');
+    my $acme = $stack->say('At Acme', @same, Host => 'acme.example.com');
+    my $globex = $stack->say('At Globex', @same, Host => 'globex.example.com');
+    isnt $acme->{json}{id}, $globex->{json}{id}, 'ids are the tenant\'s own';
+
+    my @sent = $stack->wait_sent_to('1005', 2);
+    is_deeply [ sort map { $_->{text} =~ /(Acme|Globex)/g } @sent ],
+        [ 'Acme', 'Globex' ], 'each answer knows its own tenant\'s message';
+    is_deeply [ $stack->psql("SELECT tenant FROM conversations
+        WHERE lane LIKE '%:1005' ORDER BY tenant") ],
+        [ ['acme'], ['globex'] ], 'two conversations';
+};
+
+subtest 'the webhook tester finds all well' => sub {
+    my ($status, $output) = Setter::Stack::script($stack->{env},
+        'try-webhook', $stack->env('SETTER_URL'));
+    is $status, 0, 'exit 0' or diag $output;
+    is scalar(() = $output =~ / ok /g), 3, 'three times ok';
+};
+
+done_testing;
