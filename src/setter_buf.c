@@ -1,12 +1,7 @@
-#include <string.h>
-
 #include "setter_buf.h"
 
 
 #define SETTER_BUF_MIN  256
-
-
-static char *setter_buf_reserve(setter_buf_t *buf, size_t len);
 
 
 void
@@ -19,29 +14,8 @@ setter_buf_init(setter_buf_t *buf, setter_alloc_t *alloc, size_t size)
     buf->failed = 0;
 
     if (size > 0) {
-        (void) setter_buf_reserve(buf, size);
+        setter_buf_grow(buf, size);
     }
-}
-
-
-void
-setter_buf_append(setter_buf_t *buf, const char *data, size_t len)
-{
-    char  *p;
-
-    p = setter_buf_reserve(buf, len);
-
-    if (p != NULL && len > 0) {
-        memcpy(p, data, len);
-        buf->len += len;
-    }
-}
-
-
-void
-setter_buf_byte(setter_buf_t *buf, char byte)
-{
-    setter_buf_append(buf, &byte, 1);
 }
 
 
@@ -80,7 +54,9 @@ setter_buf_encoded(setter_buf_t *buf, setter_str_t text, const char *also)
     for (i = 0; i < text.len; i++) {
         c = text.data[i];
 
-        if (c > 0x20 && c < 0x7f && strchr(also, c) == NULL) {
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+            || (c > ' ' && c < 0x7f && strchr(also, c) == NULL))
+        {
             continue;
         }
 
@@ -97,19 +73,14 @@ setter_buf_encoded(setter_buf_t *buf, setter_str_t text, const char *also)
 }
 
 
-/* Room for len more bytes behind the text, or NULL for good. */
-static char *
-setter_buf_reserve(setter_buf_t *buf, size_t len)
+void
+setter_buf_grow(setter_buf_t *buf, size_t len)
 {
     char    *data;
     size_t   size;
 
     if (buf->failed) {
-        return NULL;
-    }
-
-    if (len <= buf->size - buf->len) {
-        return buf->data + buf->len;
+        return;
     }
 
     size = buf->size > 0 ? buf->size : SETTER_BUF_MIN;
@@ -126,7 +97,7 @@ setter_buf_reserve(setter_buf_t *buf, size_t len)
 
     if (data == NULL) {
         buf->failed = 1;
-        return NULL;
+        return;
     }
 
     if (buf->len > 0) {
@@ -135,6 +106,4 @@ setter_buf_reserve(setter_buf_t *buf, size_t len)
 
     buf->data = data;
     buf->size = size;
-
-    return data + buf->len;
 }

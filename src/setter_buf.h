@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 
 #define SETTER_OK      0
@@ -47,16 +48,44 @@ typedef struct {
 
 /* size: bytes to start with; 0 allocates at the first append */
 void setter_buf_init(setter_buf_t *buf, setter_alloc_t *alloc, size_t size);
-void setter_buf_append(setter_buf_t *buf, const char *data, size_t len);
-void setter_buf_byte(setter_buf_t *buf, char byte);
+static inline void setter_buf_append(setter_buf_t *buf, const char *data,
+    size_t len);
+static inline void setter_buf_byte(setter_buf_t *buf, char byte);
 void setter_buf_number(setter_buf_t *buf, int64_t number);
 
-/* Bytes that are not visible ASCII, and those in "also", become %XX. */
+/*
+ * Bytes that are not visible ASCII, and the punctuation marks in "also",
+ * become %XX.
+ */
 void setter_buf_encoded(setter_buf_t *buf, setter_str_t text,
     const char *also);
 
+/* Makes room for len more bytes: for setter_buf_append(). */
+void setter_buf_grow(setter_buf_t *buf, size_t len);
+
 #define setter_buf_text(buf, text)                                            \
     setter_buf_append(buf, text, sizeof(text) - 1)
+
+
+static inline void
+setter_buf_append(setter_buf_t *buf, const char *data, size_t len)
+{
+    if (len > buf->size - buf->len) {
+        setter_buf_grow(buf, len);
+    }
+
+    if (len > 0 && !buf->failed) {
+        memcpy(buf->data + buf->len, data, len);
+        buf->len += len;
+    }
+}
+
+
+static inline void
+setter_buf_byte(setter_buf_t *buf, char byte)
+{
+    setter_buf_append(buf, &byte, 1);
+}
 
 
 #endif /* SETTER_BUF_H */

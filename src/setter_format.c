@@ -201,6 +201,10 @@ setter_skip_space(const char *p, const char *end)
 
 again:
 
+    if (p < end && *p > ' ' && *p < 0x7f) {
+        return p;
+    }
+
     for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
         len = strlen(spaces[i]);
 

@@ -91,6 +91,10 @@ setter_json_read(const char *json, size_t len, unsigned flags,
         memset(values, 0, npaths * sizeof(setter_json_value_t));
     }
 
+    if (len == 0) {
+        return SETTER_JSON_SYNTAX;
+    }
+
     w.json.data = json;
     w.json.len = len;
     w.error = SETTER_JSON_OK;

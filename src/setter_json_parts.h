@@ -10,6 +10,19 @@
 #include "setter_json.h"
 
 
+#define SETTER_WORD_ONES   0x0101010101010101ULL
+#define SETTER_WORD_HIGHS  0x8080808080808080ULL
+
+/*
+ * Eight bytes at once: not 0 when one of them is below n (at most 128), or
+ * equals c.
+ */
+#define setter_word_below(word, n)                                            \
+    (((word) - SETTER_WORD_ONES * (n)) & ~(word) & SETTER_WORD_HIGHS)
+#define setter_word_has(word, c)                                              \
+    setter_word_below((word) ^ (SETTER_WORD_ONES * (c)), 1)
+
+
 /*
  * Looks the whole text over for what yajl would let pass: U+0000, lone
  * surrogates and broken UTF-8 (ENCODING), control characters as white space

@@ -3,15 +3,6 @@
 #include "setter_json_parts.h"
 
 
-#define SETTER_WORD_ONES   0x0101010101010101ULL
-#define SETTER_WORD_HIGHS  0x8080808080808080ULL
-
-/* Not 0 when a byte of the word is below n (at most 128), or equals c. */
-#define setter_word_below(word, n)                                            \
-    (((word) - SETTER_WORD_ONES * (n)) & ~(word) & SETTER_WORD_HIGHS)
-#define setter_word_has(word, c)                                              \
-    setter_word_below((word) ^ (SETTER_WORD_ONES * (c)), 1)
-
 #define SETTER_JSON_ESCAPE_LEN  6       /* \uXXXX */
 
 

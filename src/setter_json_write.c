@@ -3,6 +3,7 @@
 #include "setter_json_parts.h"
 
 
+static const char *setter_json_unescaped(const char *p, const char *end);
 static size_t setter_json_escaped(char out[6], char c);
 
 
@@ -10,25 +11,24 @@ void
 setter_json_string(setter_buf_t *buf, const char *data, size_t len)
 {
     char         escape[6];
-    const char  *p, *start, *end;
+    const char  *p, *end;
 
-    start = data;
     end = data + len;
 
     setter_buf_byte(buf, '"');
 
-    for (p = data; p < end; p++) {
+    for ( ;; ) {
+        p = setter_json_unescaped(data, end);
+        setter_buf_append(buf, data, p - data);
 
-        if ((unsigned char) *p >= 0x20 && *p != '"' && *p != '\\') {
-            continue;
+        if (p == end) {
+            break;
         }
 
-        setter_buf_append(buf, start, p - start);
         setter_buf_append(buf, escape, setter_json_escaped(escape, *p));
-        start = p + 1;
+        data = p + 1;
     }
 
-    setter_buf_append(buf, start, end - start);
     setter_buf_byte(buf, '"');
 }
 
@@ -95,6 +95,33 @@ setter_json_comma(setter_buf_t *buf)
             setter_buf_byte(buf, ',');
         }
     }
+}
+
+
+/* Skips what stands in a string as it is. */
+static const char *
+setter_json_unescaped(const char *p, const char *end)
+{
+    uint64_t  word;
+
+    while (end - p >= (ptrdiff_t) sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+
+        if (setter_word_below(word, 0x20) || setter_word_has(word, '"')
+            || setter_word_has(word, '\\'))
+        {
+            break;
+        }
+
+        p += sizeof(word);
+    }
+
+    while (p < end && (unsigned char) *p >= 0x20 && *p != '"' && *p != '\\')
+    {
+        p++;
+    }
+
+    return p;
 }
 
 

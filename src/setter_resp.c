@@ -91,7 +91,7 @@ setter_resp_command(setter_resp_t *resp, int argc, const char **argv,
 size_t
 setter_resp_output(setter_resp_t *resp, const char **data)
 {
-    *data = resp->out + resp->out_start;
+    *data = resp->out != NULL ? resp->out + resp->out_start : NULL;
 
     return resp->out_end - resp->out_start;
 }

@@ -132,6 +132,9 @@ test_syntax(void **state)
 
     refuse(cases, sizeof(cases) / sizeof(cases[0]));
 
+    assert_int_equal(setter_json_read(NULL, 0, 0, NULL, 0, NULL, NULL, NULL),
+                     SETTER_JSON_SYNTAX);
+
     for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         snprintf(json, sizeof(json), "{\"a\":%s}", numbers[i]);
         assert_int_equal(read_bytes(json, strlen(json), 0),
