@@ -1,0 +1,505 @@
+/*
+ * HTTP calls.  http_loop.c moves libcurl's multi interface on libuv; here is
+ * one call's way: admission, the easy handle, the wait, the outcome.
+ */
+
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/http_parts.h"
+#include "runtime/loop.h"
+#include "runtime/task.h"
+
+
+#define HTTP_MAX_BODY     (1024 * 1024)
+#define HTTP_BUFFER       4096L
+#define HTTP_IDLE_S       30L       /* an older idle connection is not used */
+#define HTTP_MAX_IDLE     64        /* easy handles kept */
+
+
+/* A scheme, host and port, and who may talk to it. */
+typedef struct http_host_s {
+    task_sem_t           slots;
+    struct http_host_s  *next;
+    size_t               len;
+    char                 name[];
+} http_host_t;
+
+
+static http_host_t *http_find_host(const char *url);
+static CURL *http_take_easy(void);
+static void http_give_easy(CURL *easy, int reuse);
+static int http_prepare(http_transfer_t *transfer,
+    const http_request_t *request, int64_t timeout_ms);
+static int http_wait(http_transfer_t *transfer, int64_t deadline);
+static void http_judge(const http_transfer_t *transfer, int waited,
+    http_response_t *response);
+static http_error_e http_error_of(const http_transfer_t *transfer);
+static void http_take_response(const http_transfer_t *transfer,
+    http_response_t *response, arena_t *arena);
+static int64_t http_retry_after(CURL *easy);
+static size_t http_on_body(char *data, size_t size, size_t n, void *arg);
+static int http_on_connected(void *arg, char *primary, char *local,
+    int primary_port, int local_port);
+
+
+static http_host_t  *http_hosts;
+static long          http_max_per_host;
+static CURL         *http_idle[HTTP_MAX_IDLE];
+static int           http_nidle;
+
+
+int
+http_init(long max_per_host)
+{
+    http_max_per_host = max_per_host;
+
+    return http_loop_init();
+}
+
+
+void
+http_free(void)
+{
+    http_host_t  *host;
+
+    while (http_nidle > 0) {
+        curl_easy_cleanup(http_idle[--http_nidle]);
+    }
+
+    while (http_hosts != NULL) {
+        host = http_hosts;
+        http_hosts = host->next;
+        free(host);
+    }
+
+    http_loop_free();
+}
+
+
+http_error_e
+http_call(const http_request_t *request, http_response_t *response,
+    arena_t *arena)
+{
+    int              rc;
+    int64_t          deadline;
+    http_host_t     *host;
+    http_transfer_t  transfer;
+
+    memset(response, 0, sizeof(http_response_t));
+    response->body = "";
+    response->retry_after_ms = -1;
+    response->error = HTTP_FAILED;
+
+    deadline = loop_now_ms() + request->timeout_ms;
+    host = http_find_host(request->url);
+
+    if (host == NULL) {
+        snprintf(response->reason, sizeof(response->reason), "no memory");
+        return response->error;
+    }
+
+    rc = task_sem_take(&host->slots, deadline);
+
+    if (rc != TASK_OK) {
+        response->error = rc == TASK_CANCELLED ? HTTP_CANCELLED : HTTP_TIMEOUT;
+        snprintf(response->reason, sizeof(response->reason),
+                 "too many requests to the host are in flight");
+        return response->error;
+    }
+
+    memset(&transfer, 0, sizeof(http_transfer_t));
+    transfer.task = task_self();
+    transfer.request = request;
+    transfer.result = CURLE_OUT_OF_MEMORY;
+    transfer.easy = http_take_easy();
+
+    if (transfer.easy != NULL) {
+        rc = TASK_OK;
+
+        if (http_prepare(&transfer, request, deadline - loop_now_ms()) == 0) {
+            rc = http_wait(&transfer, deadline);
+        }
+
+        http_judge(&transfer, rc, response);
+        http_take_response(&transfer, response, arena);
+        curl_slist_free_all(transfer.headers);
+        free(transfer.body);
+        http_give_easy(transfer.easy, response->error == HTTP_OK);
+    }
+
+    task_sem_give(&host->slots);
+
+    return response->error;
+}
+
+
+/* Made at the first call and kept: a process talks to a handful of hosts. */
+static http_host_t *
+http_find_host(const char *url)
+{
+    size_t        len;
+    const char   *p;
+    http_host_t  *host;
+
+    p = strstr(url, "://");
+    len = p == NULL ? strlen(url) : (size_t) (p + 3 - url);
+    len += strcspn(url + len, "/?#");
+
+    for (host = http_hosts; host != NULL; host = host->next) {
+        if (host->len == len && strncasecmp(host->name, url, len) == 0) {
+            return host;
+        }
+    }
+
+    host = malloc(sizeof(http_host_t) + len);
+    if (host == NULL) {
+        return NULL;
+    }
+
+    task_sem_init(&host->slots, http_max_per_host);
+    host->len = len;
+    memcpy(host->name, url, len);
+    host->next = http_hosts;
+    http_hosts = host;
+
+    return host;
+}
+
+
+static CURL *
+http_take_easy(void)
+{
+    if (http_nidle > 0) {
+        return http_idle[--http_nidle];
+    }
+
+    return curl_easy_init();
+}
+
+
+/* A handle whose transfer failed may hold on to what a new one wants anew. */
+static void
+http_give_easy(CURL *easy, int reuse)
+{
+    if (!reuse || http_nidle == HTTP_MAX_IDLE) {
+        curl_easy_cleanup(easy);
+        return;
+    }
+
+    curl_easy_reset(easy);
+    http_idle[http_nidle++] = easy;
+}
+
+
+/* 0, or -1 when memory is short or libcurl refuses an option. */
+static int
+http_prepare(http_transfer_t *transfer, const http_request_t *request,
+    int64_t timeout_ms)
+{
+    int                 bad;
+    CURL               *easy;
+    const char        **header;
+    struct curl_slist  *list;
+
+    easy = transfer->easy;
+    list = curl_slist_append(NULL, "Expect:");
+
+    for (header = request->headers; header != NULL && *header != NULL;
+         header++)
+    {
+        transfer->headers = list;
+        list = curl_slist_append(transfer->headers, *header);
+        if (list == NULL) {
+            return -1;
+        }
+    }
+
+    transfer->headers = list;
+    bad = 0;
+
+#define http_set(option, value)                                               \
+    bad |= curl_easy_setopt(easy, option, value) != CURLE_OK
+
+    http_set(CURLOPT_URL, request->url);
+    http_set(CURLOPT_CUSTOMREQUEST, request->method);
+    http_set(CURLOPT_HTTPHEADER, transfer->headers);
+    http_set(CURLOPT_PROTOCOLS_STR, "http,https");
+    http_set(CURLOPT_PROXY, "");
+    http_set(CURLOPT_NOSIGNAL, 1L);
+    http_set(CURLOPT_PIPEWAIT, 1L);
+    http_set(CURLOPT_BUFFERSIZE, HTTP_BUFFER);
+    http_set(CURLOPT_MAXAGE_CONN, HTTP_IDLE_S);
+    http_set(CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_ms);
+    http_set(CURLOPT_ERRORBUFFER, transfer->error);
+    http_set(CURLOPT_PRIVATE, transfer);
+    http_set(CURLOPT_WRITEFUNCTION, http_on_body);
+    http_set(CURLOPT_WRITEDATA, transfer);
+    http_set(CURLOPT_PREREQFUNCTION, http_on_connected);
+    http_set(CURLOPT_PREREQDATA, transfer);
+
+    if (request->body != NULL) {
+        http_set(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
+        http_set(CURLOPT_POSTFIELDS, request->body);
+    }
+
+#undef http_set
+
+    return bad ? -1 : 0;
+}
+
+
+/* Until libcurl is done, or the deadline, or a cancel. */
+static int
+http_wait(http_transfer_t *transfer, int64_t deadline)
+{
+    int  rc;
+
+    if (http_loop_add(transfer) != 0) {
+        return TASK_OK;
+    }
+
+    rc = TASK_OK;
+    while (rc == TASK_OK && !transfer->done) {
+        rc = task_suspend(deadline);
+    }
+
+    if (!transfer->done) {
+        http_loop_remove(transfer);
+        return rc;
+    }
+
+    return TASK_OK;
+}
+
+
+static void
+http_judge(const http_transfer_t *transfer, int waited,
+    http_response_t *response)
+{
+    response->may_have_left = transfer->prereqs > 0 && !transfer->refused;
+
+    switch (waited) {
+
+    case TASK_CANCELLED:
+        response->error = HTTP_CANCELLED;
+        snprintf(response->reason, sizeof(response->reason), "cancelled");
+        return;
+
+    case TASK_TIMEOUT:
+        response->error = HTTP_TIMEOUT;
+        snprintf(response->reason, sizeof(response->reason),
+                 "no answer in time");
+        return;
+    }
+
+    response->error = http_error_of(transfer);
+
+    if (response->error != HTTP_OK) {
+        snprintf(response->reason, sizeof(response->reason), "%.159s",
+                 transfer->error[0] != '\0'
+                 ? transfer->error : curl_easy_strerror(transfer->result));
+    }
+}
+
+
+static http_error_e
+http_error_of(const http_transfer_t *transfer)
+{
+    if (transfer->refused) {
+        return HTTP_REFUSED;
+    }
+
+    if (transfer->too_large) {
+        return HTTP_TOO_LARGE;
+    }
+
+    switch (transfer->result) {
+
+    case CURLE_OK:
+        return HTTP_OK;
+
+    case CURLE_OPERATION_TIMEDOUT:
+        return HTTP_TIMEOUT;
+
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_INTERFACE_FAILED:
+        return HTTP_CONNECT;
+
+    case CURLE_ABORTED_BY_CALLBACK:     /* a second request was refused */
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return HTTP_CUT;
+
+    default:
+        return HTTP_FAILED;
+    }
+}
+
+
+/* The body, the status and the hint, of whatever part of them came. */
+static void
+http_take_response(const http_transfer_t *transfer,
+    http_response_t *response, arena_t *arena)
+{
+    char        *body;
+    curl_off_t   us;
+
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE,
+                      &response->status);
+
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &us)
+        == CURLE_OK)
+    {
+        response->connect_us = us;
+    }
+
+    if (curl_easy_getinfo(transfer->easy, CURLINFO_TOTAL_TIME_T, &us)
+        == CURLE_OK)
+    {
+        response->total_us = us;
+    }
+
+    response->retry_after_ms = http_retry_after(transfer->easy);
+
+    if (transfer->len == 0) {
+        return;
+    }
+
+    body = arena_copy(arena, transfer->body, transfer->len);
+
+    if (body == NULL) {
+        response->error = HTTP_FAILED;
+        snprintf(response->reason, sizeof(response->reason), "no memory");
+        return;
+    }
+
+    response->body = body;
+    response->body_len = transfer->len;
+}
+
+
+/*
+ * retry-after-ms is what OpenAI and Azure send; retry-after is RFC 9110's:
+ * seconds (fractions occur) or a date.
+ */
+static int64_t
+http_retry_after(CURL *easy)
+{
+    char                *end;
+    double               number;
+    time_t               at;
+    int64_t              ms;
+    struct curl_header  *header;
+
+    if (curl_easy_header(easy, "retry-after-ms", 0, CURLH_HEADER, -1, &header)
+        == CURLHE_OK)
+    {
+        number = strtod(header->value, &end);
+        if (end != header->value && number >= 0 && number < 1e12) {
+            return (int64_t) number;
+        }
+    }
+
+    if (curl_easy_header(easy, "retry-after", 0, CURLH_HEADER, -1, &header)
+        != CURLHE_OK)
+    {
+        return -1;
+    }
+
+    number = strtod(header->value, &end);
+    if (end != header->value && *end == '\0' && number >= 0 && number < 1e9) {
+        return (int64_t) (number * 1000);
+    }
+
+    at = curl_getdate(header->value, NULL);
+    if (at == -1) {
+        return -1;
+    }
+
+    ms = (int64_t) at * 1000 - loop_unix_ms();
+
+    return ms > 0 ? ms : 0;
+}
+
+
+static size_t
+http_on_body(char *data, size_t size, size_t n, void *arg)
+{
+    char             *body;
+    size_t            len, max;
+    http_transfer_t  *transfer;
+
+    transfer = arg;
+    len = size * n;
+    max = transfer->request->max_body;
+
+    if (max == 0) {
+        max = HTTP_MAX_BODY;
+    }
+
+    if (transfer->len + len > max) {
+        transfer->too_large = 1;
+        return 0;
+    }
+
+    if (transfer->len + len > transfer->size) {
+        transfer->size = 2 * (transfer->len + len);
+        body = realloc(transfer->body, transfer->size);
+        if (body == NULL) {
+            return 0;
+        }
+        transfer->body = body;
+    }
+
+    memcpy(transfer->body + transfer->len, data, len);
+    transfer->len += len;
+
+    return len;
+}
+
+
+/*
+ * The connection stands and the request is about to leave.  A second time
+ * means that the first request may have been read by a server which then
+ * closed: for a request that must not arrive twice this is the end.
+ */
+static int
+http_on_connected(void *arg, char *primary, char *local, int primary_port,
+    int local_port)
+{
+    http_transfer_t       *transfer;
+    const http_request_t  *request;
+
+    (void) primary;
+    (void) local;
+    (void) primary_port;
+    (void) local_port;
+
+    transfer = arg;
+    request = transfer->request;
+
+    if (transfer->prereqs++ > 0) {
+        return request->once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+    }
+
+    if (request->before_send != NULL
+        && request->before_send(request->before_send_data) != 0)
+    {
+        transfer->refused = 1;
+        return CURL_PREREQFUNC_ABORT;
+    }
+
+    return CURL_PREREQFUNC_OK;
+}

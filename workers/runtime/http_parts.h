@@ -1,0 +1,44 @@
+/*
+ * What http.c (calls) and http_loop.c (libcurl on libuv) share.
+ */
+
+#ifndef HTTP_PARTS_H
+#define HTTP_PARTS_H
+
+#include <curl/curl.h>
+
+#include "runtime/http.h"
+#include "runtime/task.h"
+
+
+/* One request on its way; it lives on its task's stack. */
+typedef struct {
+    CURL                  *easy;
+    task_t                *task;
+    const http_request_t  *request;
+    struct curl_slist     *headers;
+
+    char                  *body;        /* what has come of the response */
+    size_t                 len;
+    size_t                 size;
+
+    CURLcode               result;      /* when done */
+    char                   error[CURL_ERROR_SIZE];
+    int                    prereqs;     /* requests that began to leave */
+    unsigned               done:1;
+    unsigned               refused:1;   /* by before_send */
+    unsigned               too_large:1;
+} http_transfer_t;
+
+
+int http_loop_init(void);
+void http_loop_free(void);
+
+/* Starts the transfer: sets done and wakes its task at the end. */
+int http_loop_add(http_transfer_t *transfer);
+
+/* Ends a transfer that is not done. */
+void http_loop_remove(http_transfer_t *transfer);
+
+
+#endif /* HTTP_PARTS_H */
