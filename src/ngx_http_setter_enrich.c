@@ -280,7 +280,7 @@ ngx_http_setter_enrich_utf8(ngx_pool_t *pool, ngx_str_t *text)
     while (p < last) {
         text->data = p;
 
-        u = ngx_utf8_decode(&p, last - p);
+        u = (*p < 0x80) ? *p++ : ngx_utf8_decode(&p, last - p);
 
         if (u && u <= 0x10ffff && (u < 0xd800 || u > 0xdfff)) {
             q = ngx_cpymem(q, text->data, p - text->data);

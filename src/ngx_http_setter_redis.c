@@ -7,6 +7,7 @@
 #define NGX_HTTP_SETTER_MAX_OUT   (64 * 1024 * 1024)
 #define NGX_HTTP_SETTER_READ      16384
 #define NGX_HTTP_SETTER_MAX_ARGS  5
+#define NGX_HTTP_SETTER_OWN       16
 
 /* ms between looks at the inboxes, and at a connection that is idle */
 #define NGX_HTTP_SETTER_LOOK      1000
@@ -85,11 +86,17 @@ ngx_http_setter_redis_close(ngx_http_setter_redis_t *redis)
 static ngx_int_t
 ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
 {
+    size_t  own;
+
     if (redis->initialized) {
         return NGX_OK;
     }
 
-    if (setter_resp_init(&redis->resp, redis->waiting,
+    /* our own commands come on top of what the requests send */
+
+    own = NGX_HTTP_SETTER_OWN + 2 * redis->conf->partitions;
+
+    if (setter_resp_init(&redis->resp, redis->waiting + own,
                          NGX_HTTP_SETTER_MAX_OUT)
         != SETTER_OK)
     {
