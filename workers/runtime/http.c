@@ -41,6 +41,7 @@ static http_error_e http_error_of(const http_transfer_t *transfer);
 static void http_take_response(const http_transfer_t *transfer,
     http_response_t *response, arena_t *arena);
 static int64_t http_retry_after(CURL *easy);
+static int http_should_retry(CURL *easy);
 static size_t http_on_body(char *data, size_t size, size_t n, void *arg);
 static int http_on_connected(void *arg, char *primary, char *local,
     int primary_port, int local_port);
@@ -372,6 +373,7 @@ http_take_response(const http_transfer_t *transfer,
     }
 
     response->retry_after_ms = http_retry_after(transfer->easy);
+    response->should_retry = http_should_retry(transfer->easy);
 
     if (transfer->len == 0) {
         return;
@@ -431,6 +433,22 @@ http_retry_after(CURL *easy)
     ms = (int64_t) at * 1000 - loop_unix_ms();
 
     return ms > 0 ? ms : 0;
+}
+
+
+static int
+http_should_retry(CURL *easy)
+{
+    struct curl_header  *header;
+
+    if (curl_easy_header(easy, "x-should-retry", 0, CURLH_HEADER, -1, &header)
+        != CURLHE_OK)
+    {
+        return 0;
+    }
+
+    return strcasecmp(header->value, "true") == 0 ? 1
+           : strcasecmp(header->value, "false") == 0 ? -1 : 0;
 }
 
 
