@@ -319,9 +319,11 @@ subtest 'statuses in the true formats' => sub {
     is $status, 429, 'manychat';
     is $answer->{status}, 'error', 'manychat: body';
 
-    $sandbox->behave({ chat => { status => { 500 => 1 } } });
-    ($status, $answer) = chat($hello);
+    $sandbox->behave({ chat => { status => { 500 => 1 },
+                                 headers => { 'x-should-retry' => 'no' } } });
+    ($status, $answer, $headers) = chat($hello);
     is $answer->{error}{type}, 'server_error', 'chat: 500';
+    is $headers->header('x-should-retry'), 'no', 'a header on top';
 
     $sandbox->behave({ chat => { status => { 502 => 1 } } });
     ($status, $answer, $headers) = chat($hello);
@@ -411,7 +413,7 @@ subtest 'control' => sub {
         { chat => { status => { 200 => 1 } } }, { chat => { timeout => 2 } },
         { chat => { timeout => 0.6, status => { 500 => 0.6 } } },
         { chat => { fail_first => { count => 1 } } },
-        { chat => { reply => 1 } });
+        { chat => { reply => 1 } }, { chat => { headers => { a => 1 } } });
 
     $sandbox->behave({ chat => { reply => 'kept' } });
 

@@ -73,6 +73,22 @@ function MEMBERS.retry_after(value)
 end
 
 
+-- more headers for an answer with a status that went wrong
+function MEMBERS.headers(value)
+    if type(value) ~= "table" then
+        return false
+    end
+
+    for name, text in pairs(value) do
+        if type(name) ~= "string" or type(text) ~= "string" then
+            return false
+        end
+    end
+
+    return true
+end
+
+
 function MEMBERS.reply(value)
     return type(value) == "string"
 end
@@ -189,6 +205,11 @@ end
 
 function _M.reply(endpoint)
     return member(endpoint, "reply")
+end
+
+
+function _M.headers(endpoint)
+    return member(endpoint, "headers") or EMPTY
 end
 
 

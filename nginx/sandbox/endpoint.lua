@@ -63,7 +63,14 @@ local function failure(provider, status)
                  body = PROXY_PAGE:format(status, PROXY_NAMES[status]) }
     end
 
-    return provider.failure(status, behaviour.retry_after(provider.name))
+    local answer = provider.failure(status,
+                                    behaviour.retry_after(provider.name))
+
+    for name, value in pairs(behaviour.headers(provider.name)) do
+        answer.headers[name] = value
+    end
+
+    return answer
 end
 
 
