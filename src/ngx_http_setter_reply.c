@@ -270,7 +270,14 @@ ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_str_t *text)
     if (answer->status == &ngx_http_setter_invalid) {
         setter_json_name(&buf, "errors");
         setter_buf_byte(&buf, '[');
-        setter_buf_append(&buf, ctx->errors.data, ctx->errors.len);
+
+        if (ctx->outcome == ngx_http_setter_too_large) {
+            setter_buf_text(&buf,
+                            "{\"field\":\"body\",\"error\":\"too_long\"}");
+        } else {
+            setter_buf_append(&buf, ctx->errors.data, ctx->errors.len);
+        }
+
         setter_buf_byte(&buf, ']');
     }
 

@@ -1,0 +1,134 @@
+# The configurations of nginx/ that users include as they are.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+BEGIN { $ENV{TEST_NGINX_SHIPPED} = "$FindBin::Bin/../nginx" }
+
+use Setter::Suite qw(redis);
+use Test::Nginx::Socket 'no_plan';
+
+our $manychat = '/webhook/setter/manychat/instagram';
+our $lead = '{"lead_identification":"lead-1","lead_message":"Hello",'
+    . '"chat_id":"1000000000000001"}';
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    $block->set_value('http_config', <<'EOC') if !defined $block->http_config;
+    include $TEST_NGINX_SHIPPED/logformat.conf;
+    access_log $TEST_NGINX_SERVER_ROOT/logs/access.log setter;
+    setter_redis $TEST_NGINX_REDIS;
+    setter_tenants any;
+    setter_tenant $host "^([a-z][a-z0-9-]{0,62})\.[^.]+\.[^.]+\z";
+    setter_tenant default;
+EOC
+    $block->set_value('config', "    include \$TEST_NGINX_SHIPPED/"
+        . "gateway.conf;\n") if !defined $block->config;
+});
+
+no_root_location();
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: ManyChat's webhook
+--- request eval
+["POST $::manychat\n$::lead", "POST $::manychat\n{}", "POST $::manychat\n["]
+--- error_code eval
+[201, 201, 201]
+--- response_body_like eval
+['"SUCCESS"', '"INVALID_INPUT"', '"INVALID_INPUT"']
+--- queued eval
+[1, 0, 0]
+--- job eval
+["tenant: default\ndata.surface: instagram\nprovider: manychat"]
+
+
+
+=== TEST 2: the same message with true statuses
+--- request eval
+[map { "POST /api/lead/messages\n$_" } $::lead, '{}', '[', $::lead]
+--- more_headers eval
+["", "", "", "Content-Type: text/plain"]
+--- error_code eval
+[201, 422, 400, 415]
+--- queued eval
+[1, 0, 0, 0]
+
+
+
+=== TEST 3: the engine's tenant: the host's, else the body's, else a default
+--- request eval
+[map { "POST /webhook/inbound\n{\"from\":\"1\",\"message\":\"a\"$_}" }
+    '', ',"tenant_id":"acme"', ',"tenant_id":"acme"', ',"tenant_id":"globex"']
+--- more_headers eval
+["", "", "Host: acme.example.com", "Host: acme.example.com"]
+--- error_code eval
+[201, 201, 201, 403]
+--- queued eval
+[1, 1, 1, 0]
+--- job eval
+["tenant: default\nprovider: infobip", "tenant: acme", "tenant: acme"]
+
+
+
+=== TEST 4: a body too long, by its length and in chunks
+--- request eval
+my $long = '{"a":"' . 'a' x 270000 . '"}';
+my $chunked = sprintf("%x\r\n", length $long) . "$long\r\n0\r\n\r\n";
+[
+    "POST $::manychat\n$long", "POST $::manychat\n$chunked",
+    "POST /api/lead/messages\n$long", "POST /api/lead/messages\n$chunked",
+]
+--- more_headers eval
+["", "Transfer-Encoding: chunked", "", "Transfer-Encoding: chunked"]
+--- error_code eval
+[201, 201, 413, 413]
+--- response_headers eval
+[("Content-Type: application/json") x 4]
+--- response_body eval
+[('{"id":null,"status":"INVALID_INPUT","message":"Payload too large",'
+  . '"errors":[{"field":"body","error":"too_long"}]}') x 4]
+--- queued eval
+[0, 0, 0, 0]
+
+
+
+=== TEST 5: every answer carries an id: the caller's, where it is one
+--- request eval
+[("GET /health") x 4, "GET /nothing", "POST $::manychat\n{}"]
+--- more_headers eval
+["X-Request-Id: abc-123", "X-Request-Id: " . 'a' x 64,
+ "X-Request-Id: " . 'a' x 65, "X-Request-Id: a b", "", ""]
+--- error_code eval
+[200, 200, 200, 200, 404, 201]
+--- raw_response_headers_like eval
+["\r\nX-Request-Id: abc-123\r\n", "\r\nX-Request-Id: a{64}\r\n",
+ ("\r\nX-Request-Id: [0-9a-f]{32}\r\n") x 4]
+
+
+
+=== TEST 6: the access log is JSON and names no person
+--- request eval
+"POST $::manychat\n$::lead"
+--- more_headers
+X-Request-Id: a-1
+traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+--- error_code: 201
+--- access_log eval
+[qr/^\{"time":".*"request_id":"a-1","trace_id":"0af7651916cd43dd8448eb211c80319c",.*"tenant":"default","id":"[0-9a-f-]{36}","status":"SUCCESS","reason":"accepted","enqueue_s":"[0-9.]+"\}$/]
+--- no_access_log
+1000000000000001
+Hello
+
+
+
+=== TEST 7: health at the root, metrics on loopback
+--- request eval
+["GET /", "GET /metrics"]
+--- error_code eval
+[200, 200]
+--- response_body_like eval
+['^\{"status":"ok"', 'setter_accepted_total']
