@@ -1,0 +1,231 @@
+/*
+ * Reading the jobs of a turn.  The header is what the queue went by and is
+ * right; an envelope that says otherwise is not answered.
+ */
+
+#include <string.h>
+
+#include "reply/inbound.h"
+#include "setter_json.h"
+
+
+#define INBOUND_ID_MAX     256  /* bytes of an address or a provider's id */
+#define INBOUND_TRACE_AT   3    /* in a traceparent */
+#define INBOUND_TRACE_LEN  32
+
+
+static const char *inbound_id(turn_t *turn, const setter_job_header_t *header);
+static int inbound_known(const turn_t *turn, const char *id);
+static void inbound_trace(setter_str_t trace);
+static void inbound_judge(turn_t *turn, turn_job_t *job,
+    const setter_job_header_t *header);
+static const char *inbound_unfit(const setter_job_t *job,
+    const setter_job_header_t *header);
+static setter_str_t inbound_surface(turn_t *turn, setter_str_t envelope);
+static int inbound_same(setter_str_t a, setter_str_t b);
+
+
+turn_end_e
+inbound_read(turn_t *turn)
+{
+    size_t               i;
+    const char          *id;
+    turn_job_t          *job;
+    const queue_job_t   *claimed;
+
+    turn->jobs = arena_get(turn->claim->arena,
+                           turn->claim->njobs * sizeof(turn_job_t));
+    if (turn->jobs == NULL) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
+    }
+
+    for (i = 0; i < turn->claim->njobs; i++) {
+        claimed = &turn->claim->jobs[i];
+
+        id = inbound_id(turn, &claimed->header);
+        if (id == NULL) {
+            return turn_ends(turn, TURN_BACK, -1, "no memory");
+        }
+
+        if (inbound_known(turn, id)) {
+            continue;
+        }
+
+        job = &turn->jobs[turn->njobs++];
+        memset(job, 0, sizeof(turn_job_t));
+        job->id = id;
+        job->envelope = claimed->envelope;
+        job->received_ms = claimed->header.received_ms;
+        inbound_judge(turn, job, &claimed->header);
+        inbound_trace(job->job.trace);
+    }
+
+    turn_step(turn, "claimed");
+    return turn->njobs > 0 ? TURN_GOES_ON : TURN_DONE;
+}
+
+
+/* Log lines carry the trace id of the newest job that has one. */
+static void
+inbound_trace(setter_str_t trace)
+{
+    if (trace.len >= INBOUND_TRACE_AT + INBOUND_TRACE_LEN) {
+        task_set_trace(trace.data + INBOUND_TRACE_AT, INBOUND_TRACE_LEN);
+    }
+}
+
+
+/*
+ * The id under which a job is recorded.  Whoever appends to the inbox may
+ * call a job what he likes; what is no UUID becomes one, always the same.
+ */
+static const char *
+inbound_id(turn_t *turn, const setter_job_header_t *header)
+{
+    char  id[SETTER_UUID_LEN];
+
+    if (setter_uuid_valid(header->id)) {
+        return arena_copy(turn->claim->arena, header->id.data,
+                          header->id.len);
+    }
+
+    if (setter_uuid_from_key(id, header->tenant, header->id) != SETTER_OK) {
+        return NULL;
+    }
+
+    return arena_copy(turn->claim->arena, id, sizeof(id));
+}
+
+
+static int
+inbound_known(const turn_t *turn, const char *id)
+{
+    size_t  i;
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (strcmp(turn->jobs[i].id, id) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * Jobs that were given up because workers died of them are not looked into
+ * again.
+ */
+static void
+inbound_judge(turn_t *turn, turn_job_t *job,
+    const setter_job_header_t *header)
+{
+    arena_t  *arena;
+
+    arena = turn->claim->arena;
+
+    if (turn->claim->dead
+        && turn->claim->crashes >= turn->worker->queue.max_crashes)
+    {
+        job->job.kind = header->kind;
+        return;
+    }
+
+    if (setter_job_read(&job->job, job->envelope.data, job->envelope.len,
+                        arena_alloc(arena))
+        != SETTER_OK)
+    {
+        memset(&job->job, 0, sizeof(setter_job_t));
+        job->job.kind = header->kind;
+        job->unfit = "the envelope cannot be read";
+        return;
+    }
+
+    job->readable = 1;
+    job->unfit = inbound_unfit(&job->job, header);
+    job->surface = inbound_surface(turn, job->envelope);
+}
+
+
+/* Why this version cannot answer the job, or NULL. */
+static const char *
+inbound_unfit(const setter_job_t *job, const setter_job_header_t *header)
+{
+    static const setter_str_t  message = setter_str("message");
+
+    if (!inbound_same(job->id, header->id)
+        || !inbound_same(job->kind, header->kind)
+        || !inbound_same(job->tenant, header->tenant)
+        || !inbound_same(job->lane, header->lane))
+    {
+        return "the envelope disagrees with its header";
+    }
+
+    if (!inbound_same(job->kind, message)) {
+        return "this version does not handle the kind";
+    }
+
+    if (job->provider.data == NULL || channel_find(job->provider) == NULL) {
+        return "unknown provider";
+    }
+
+    if (job->from.len == 0 || job->from.len > INBOUND_ID_MAX
+        || job->to.len > INBOUND_ID_MAX
+        || job->provider_id.len > INBOUND_ID_MAX)
+    {
+        return "an address or id is missing or too long";
+    }
+
+    return job->text.len == 0 ? "no text" : NULL;
+}
+
+
+/* ManyChat shows an answer where the location of the webhook says. */
+static setter_str_t
+inbound_surface(turn_t *turn, setter_str_t envelope)
+{
+    setter_str_t         none = { 0, NULL };
+    setter_json_value_t  value;
+
+    static const setter_json_path_t  path = { "data.surface", 0 };
+
+    if (setter_json_read(envelope.data, envelope.len, SETTER_JSON_REPAIR,
+                         &path, 1, &value, NULL,
+                         arena_alloc(turn->claim->arena))
+        != SETTER_JSON_OK
+        || value.type != SETTER_JSON_STRING || value.text.len == 0
+        || value.text.len > INBOUND_ID_MAX)
+    {
+        return none;
+    }
+
+    return value.text;
+}
+
+
+static int
+inbound_same(setter_str_t a, setter_str_t b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+
+void
+inbound_choose(turn_t *turn)
+{
+    size_t  i;
+
+    turn->ref = NULL;
+    turn->last = NULL;
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (!turn->jobs[i].live) {
+            continue;
+        }
+
+        if (turn->ref == NULL) {
+            turn->ref = turn->jobs[i].id;
+        }
+        turn->last = &turn->jobs[i];
+    }
+}

@@ -1,0 +1,41 @@
+/*
+ * The record: what a turn writes into PostgreSQL, a function a unit of work.
+ */
+
+#ifndef RECORD_H
+#define RECORD_H
+
+#include "reply/unit.h"
+
+
+/*
+ * Takes the turn and records what came in.  Sets live of each job, and the
+ * turn's ref, last, taken_over, suspended, memory and reply.  RECORD_HELD: a
+ * later turn has begun, this one is stale.
+ */
+record_e record_inbound(turn_t *turn);
+
+/* Stores the reply as composed.  RECORD_HELD: the turn is stale. */
+record_e record_composed(turn_t *turn);
+
+/*
+ * The fence: RECORD_OK lets the reply go.  It is tried once; after
+ * RECORD_AWAY the reply may be marked although it was not sent.
+ */
+record_e record_sending(turn_t *turn);
+
+/* Why the fence held; *reason is NULL when the turn is stale. */
+record_e record_held(turn_t *turn, const char **reason);
+
+/* It was surely not sent: back to composed, with the error if any. */
+record_e record_unsent(turn_t *turn, const char *error);
+
+/*
+ * What became of the reply (state NULL: nothing) and of the turn's live jobs
+ * ("done", "failed", "dead", or "queued" for another try), and why.
+ */
+record_e record_settled(turn_t *turn, const char *state,
+    const char *provider_id, const char *status, const char *reason);
+
+
+#endif /* RECORD_H */

@@ -1,0 +1,484 @@
+/*
+ * The first unit of a turn: takes the conversation, records what came in, and
+ * looks up what the turn needs to know.
+ *
+ * Statements name their tenant although row-level security does so too: both
+ * have to be right.
+ */
+
+#include <string.h>
+
+#include "reply/inbound.h"
+#include "reply/record.h"
+#include "setter_json.h"
+
+
+#define RECORD_BURST  20    /* messages an exchange, to bound the memory */
+
+/* The statements of the unit, in order; then one for each job. */
+enum {
+    TAKE = 0, TENANT, CONTACTS, JOBS, MESSAGES, SAID, EACH_JOB
+};
+
+/* The columns of that one. */
+enum {
+    STATUS = 0, SEEN, ID, STATE, TEXT, PROVIDER, ADDRESS, SENDER, SURFACE
+};
+
+/* How an envelope is stored. */
+enum {
+    JSON = 0,
+    STRING,             /* JSON that jsonb cannot hold, or not JSON */
+    ASCII               /* not even text: the rest as question marks */
+};
+
+
+static record_e record_inbound_as(turn_t *turn, int form);
+static const char *record_list(turn_t *turn, int form);
+static void record_list_job(setter_buf_t *buf, const turn_job_t *job,
+    size_t n, int form);
+static void record_payload(setter_buf_t *buf, const turn_job_t *job,
+    int form);
+static void record_ascii(setter_buf_t *buf, setter_str_t text);
+static void record_member(setter_buf_t *buf, const char *name,
+    const char *text);
+static const char *record_ids(turn_t *turn);
+static record_e record_view(turn_t *turn, const pg_answer_t *answer);
+static void record_state(turn_job_t *job, const pg_answer_t *answer,
+    int query);
+static record_e record_reply(turn_t *turn, const pg_answer_t *answer,
+    int query);
+static record_e record_memory(turn_t *turn, const pg_answer_t *answer);
+static const char *record_text(turn_t *turn, const pg_answer_t *answer,
+    int query, int column);
+static record_e record_repeated(turn_t *turn);
+
+
+/*
+ * A turn's first statement raises the token: whoever has a lower one sends
+ * nothing from here on.  24 hours is what WhatsApp, Instagram and ManyChat
+ * grant for free text.
+ */
+static const char  record_take[] =
+    "INSERT INTO conversations AS c"
+    " (tenant, lane, turn_token, window_until)"
+    " VALUES ($1, $2, $3,"
+    "  least(to_timestamp($4::bigint / 1000.0), now()) + interval '24 hours')"
+    " ON CONFLICT (tenant, lane) DO UPDATE"
+    " SET turn_token = greatest(c.turn_token, excluded.turn_token),"
+    "  window_until = greatest(c.window_until, excluded.window_until)"
+    " RETURNING turn_token = $3, taken_over,"
+    "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1)";
+
+static const char  record_tenant[] =
+    "INSERT INTO tenants (slug) VALUES ($1) ON CONFLICT DO NOTHING";
+
+static const char  record_contacts[] =
+    "INSERT INTO contacts AS c (tenant, provider, address, profile)"
+    " SELECT DISTINCT ON (e.provider, e.address)"
+    "  $1, e.provider, e.address, e.profile"
+    " FROM jsonb_to_recordset($2::jsonb)"
+    "  AS e (n integer, provider text, address text, profile jsonb)"
+    " WHERE e.provider IS NOT NULL"
+    " ORDER BY e.provider, e.address, e.n DESC"
+    " ON CONFLICT (tenant, provider, address) DO UPDATE"
+    " SET profile = excluded.profile"
+    " WHERE excluded.profile IS DISTINCT FROM c.profile"
+    "  AND excluded.profile IS NOT NULL";
+
+static const char  record_jobs[] =
+    "INSERT INTO jobs AS j (tenant, id, kind, lane, status, reason, attempts,"
+    "  turn_token, payload, received_at)"
+    " SELECT $1, e.id, e.kind, $2, e.status, e.reason, $3::integer,"
+    "  $4::bigint, e.payload, to_timestamp(e.received / 1000.0)"
+    " FROM jsonb_to_recordset($5::jsonb)"
+    "  AS e (id uuid, kind text, status text, reason text, received bigint,"
+    "   payload jsonb)"
+    " ON CONFLICT (tenant, id) DO UPDATE"
+    " SET status = excluded.status, reason = excluded.reason,"
+    "  attempts = excluded.attempts, turn_token = excluded.turn_token"
+    " WHERE j.status IN ('queued', 'processing')"
+    "  AND j.turn_token <= excluded.turn_token";
+
+static const char  record_messages[] =
+    "INSERT INTO messages (tenant, id, lane, direction, state, provider,"
+    "  provider_id, address, sender, type, text)"
+    " SELECT $1, e.id, $2, 'in', 'received', e.provider, e.provider_id,"
+    "  e.address, e.sender, coalesce(e.type, 'text'), e.text"
+    " FROM jsonb_to_recordset($3::jsonb)"
+    "  AS e (n integer, id uuid, provider text, provider_id text,"
+    "   address text, sender text, type text, text text)"
+    " WHERE e.provider IS NOT NULL"
+    " ORDER BY e.n"
+    " ON CONFLICT DO NOTHING";
+
+/* A job, whether it has a message, and the reply of the turn it began. */
+static const char  record_job[] =
+    "SELECT j.status, m.id IS NOT NULL, r.id, r.state, r.text, r.provider,"
+    "  r.address, r.sender, r.surface"
+    " FROM jobs AS j"
+    " LEFT JOIN messages AS m ON m.tenant = $1 AND m.id = $2"
+    " LEFT JOIN messages AS r ON r.tenant = $1 AND r.turn = $2"
+    "  AND r.direction = 'out'"
+    " WHERE j.tenant = $1 AND j.id = $2";
+
+/* What was said since the n-th last reply before the last, newest first. */
+static const char  record_said[] =
+    "SELECT direction, text FROM messages"
+    " WHERE tenant = $1 AND lane = $2 AND id <> ALL ($3::uuid[])"
+    "  AND text <> ''"
+    "  AND (direction = 'in' OR state IN ('sent', 'unknown'))"
+    "  AND seq > coalesce((SELECT seq FROM messages"
+    "    WHERE tenant = $1 AND lane = $2 AND direction = 'out'"
+    "     AND state IN ('sent', 'unknown')"
+    "    ORDER BY seq DESC OFFSET $4 LIMIT 1), 0)"
+    " ORDER BY seq DESC LIMIT $5";
+
+static const char  record_repeat[] =
+    "UPDATE jobs SET status = 'done', reason = 'repeats a message'"
+    " WHERE tenant = $1 AND id = $2 AND status = 'processing'"
+    "  AND turn_token <= $3";
+
+
+record_e
+record_inbound(turn_t *turn)
+{
+    int       form;
+    record_e  rc;
+
+    rc = RECORD_REFUSED;
+
+    for (form = JSON; form <= ASCII && rc == RECORD_REFUSED; form++) {
+        rc = record_inbound_as(turn, form);
+    }
+
+    return rc == RECORD_OK ? record_repeated(turn) : rc;
+}
+
+
+static record_e
+record_inbound_as(turn_t *turn, int form)
+{
+    size_t         i, n;
+    record_e       rc;
+    const char    *tenant, *lane, *token, *ids, *list;
+    const char    *received, *tries, *exchanges, *rows;
+    pg_query_t    *queries;
+    pg_answer_t    answer;
+
+    tenant = turn->tenant;
+    lane = turn->lane;
+    token = turn->claim->token;
+    ids = record_ids(turn);
+    list = record_list(turn, form);
+    received = unit_number(turn, turn->jobs[turn->njobs - 1].received_ms);
+    tries = unit_number(turn, turn->claim->failures + turn->claim->crashes
+                              + 1);
+    exchanges = unit_number(turn, turn->worker->memory_exchanges);
+    rows = unit_number(turn, RECORD_BURST
+                             * (turn->worker->memory_exchanges + 1));
+
+    n = EACH_JOB + turn->njobs;
+    queries = arena_get(turn->claim->arena, n * sizeof(pg_query_t));
+
+    if (ids == NULL || list == NULL || received == NULL || tries == NULL
+        || exchanges == NULL || rows == NULL || queries == NULL)
+    {
+        return RECORD_AWAY;
+    }
+
+    queries[TAKE] = (pg_query_t) {
+        record_take, 4, { tenant, lane, token, received } };
+    queries[TENANT] = (pg_query_t) { record_tenant, 1, { tenant } };
+    queries[CONTACTS] = (pg_query_t) { record_contacts, 2, { tenant, list } };
+    queries[JOBS] = (pg_query_t) {
+        record_jobs, 5, { tenant, lane, tries, token, list } };
+    queries[MESSAGES] = (pg_query_t) {
+        record_messages, 3, { tenant, lane, list } };
+    queries[SAID] = (pg_query_t) {
+        record_said, 5, { tenant, lane, ids, exchanges, rows } };
+
+    for (i = 0; i < turn->njobs; i++) {
+        queries[EACH_JOB + i] = (pg_query_t) {
+            record_job, 2, { tenant, turn->jobs[i].id } };
+    }
+
+    rc = unit_run(turn, queries, (int) n, &answer);
+    if (rc == RECORD_OK) {
+        rc = record_view(turn, &answer);
+        pg_clear(&answer);
+    }
+
+    return rc;
+}
+
+
+/* The jobs as one JSON array, which the statements unfold. */
+static const char *
+record_list(turn_t *turn, int form)
+{
+    size_t        i;
+    setter_buf_t  buf;
+
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena), 1024);
+
+    for (i = 0; i < turn->njobs; i++) {
+        setter_buf_byte(&buf, i == 0 ? '[' : ',');
+        record_list_job(&buf, &turn->jobs[i], i + 1, form);
+    }
+
+    setter_buf_append(&buf, "]", 2);
+    return buf.failed ? NULL : buf.data;
+}
+
+
+/* One that is not fit to be answered is dead at once, and no message. */
+static void
+record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n, int form)
+{
+    setter_buf_text(buf, "{\"n\":");
+    setter_buf_number(buf, (int64_t) n);
+    setter_json_name(buf, "received");
+    setter_buf_number(buf, job->received_ms);
+    record_member(buf, "id", job->id);
+    setter_json_member(buf, "kind", job->job.kind);
+    record_member(buf, "status", job->unfit == NULL ? "processing" : "dead");
+
+    if (job->unfit != NULL) {
+        record_member(buf, "reason", job->unfit);
+
+    } else {
+        setter_json_member(buf, "provider", job->job.provider);
+        setter_json_member(buf, "provider_id", job->job.provider_id);
+        setter_json_member(buf, "address", job->job.from);
+        setter_json_member(buf, "sender", job->job.to);
+        setter_json_member(buf, "type", job->job.type);
+        setter_json_member(buf, "text", job->job.text);
+    }
+
+    if (form == JSON && job->job.profile.data != NULL) {
+        setter_json_name(buf, "profile");
+        setter_buf_append(buf, job->job.profile.data, job->job.profile.len);
+    }
+
+    setter_json_name(buf, "payload");
+    record_payload(buf, job, form);
+    setter_buf_byte(buf, '}');
+}
+
+
+static void
+record_payload(setter_buf_t *buf, const turn_job_t *job, int form)
+{
+    if (form == JSON && job->readable) {
+        setter_buf_append(buf, job->envelope.data, job->envelope.len);
+
+    } else if (form == ASCII) {
+        record_ascii(buf, job->envelope);
+
+    } else {
+        setter_json_string(buf, job->envelope.data, job->envelope.len);
+    }
+}
+
+
+static void
+record_ascii(setter_buf_t *buf, setter_str_t text)
+{
+    char    byte;
+    size_t  i;
+
+    setter_buf_byte(buf, '"');
+
+    for (i = 0; i < text.len; i++) {
+        byte = text.data[i];
+        if (byte == '"' || byte == '\\') {
+            setter_buf_byte(buf, '\\');
+        }
+        setter_buf_byte(buf, byte >= ' ' && byte <= '~' ? byte : '?');
+    }
+
+    setter_buf_byte(buf, '"');
+}
+
+
+static void
+record_member(setter_buf_t *buf, const char *name, const char *text)
+{
+    setter_str_t  str;
+
+    str.data = text;
+    str.len = strlen(text);
+    setter_json_member(buf, name, str);
+}
+
+
+/* "{id,id}", as PostgreSQL writes an array. */
+static const char *
+record_ids(turn_t *turn)
+{
+    size_t        i;
+    setter_buf_t  buf;
+
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena),
+                    (SETTER_UUID_LEN + 1) * turn->njobs + 2);
+
+    for (i = 0; i < turn->njobs; i++) {
+        setter_buf_byte(&buf, i == 0 ? '{' : ',');
+        setter_buf_append(&buf, turn->jobs[i].id, SETTER_UUID_LEN);
+    }
+
+    setter_buf_append(&buf, "}", 2);
+    return buf.failed ? NULL : buf.data;
+}
+
+
+/* Takes over what the unit found. */
+static record_e
+record_view(turn_t *turn, const pg_answer_t *answer)
+{
+    size_t    i;
+    record_e  rc;
+
+    if (!unit_true(answer, TAKE, 0, 0)) {
+        return RECORD_HELD;
+    }
+
+    turn->taken_over = unit_true(answer, TAKE, 0, 1);
+    turn->suspended = unit_true(answer, TAKE, 0, 2);
+
+    for (i = 0; i < turn->njobs; i++) {
+        record_state(&turn->jobs[i], answer, EACH_JOB + (int) i);
+    }
+
+    inbound_choose(turn);
+    rc = RECORD_OK;
+
+    for (i = 0; i < turn->njobs && rc == RECORD_OK; i++) {
+        if (turn->jobs[i].id == turn->ref) {
+            rc = record_reply(turn, answer, EACH_JOB + (int) i);
+        }
+    }
+
+    return rc == RECORD_OK ? record_memory(turn, answer) : rc;
+}
+
+
+/*
+ * A job that was finished before is not answered again.  One that has no
+ * message repeats another job's: the provider's id was there already.
+ */
+static void
+record_state(turn_job_t *job, const pg_answer_t *answer, int query)
+{
+    const char  *status;
+
+    status = pg_text(answer, query, 0, STATUS);
+    job->live = status != NULL && strcmp(status, "processing") == 0;
+
+    job->repeated = job->live && job->job.provider.data != NULL
+                    && !unit_true(answer, query, 0, SEEN);
+    if (job->repeated) {
+        job->live = 0;
+    }
+}
+
+
+/* The reply of this turn, if an earlier claim of it came so far. */
+static record_e
+record_reply(turn_t *turn, const pg_answer_t *answer, int query)
+{
+    turn_reply_t  *reply;
+
+    reply = &turn->reply;
+
+    if (pg_text(answer, query, 0, ID) == NULL) {
+        return RECORD_OK;
+    }
+
+    reply->id = record_text(turn, answer, query, ID);
+    reply->state = record_text(turn, answer, query, STATE);
+    reply->text = record_text(turn, answer, query, TEXT);
+    reply->provider = record_text(turn, answer, query, PROVIDER);
+    reply->address = record_text(turn, answer, query, ADDRESS);
+    reply->sender = record_text(turn, answer, query, SENDER);
+    reply->surface = record_text(turn, answer, query, SURFACE);
+
+    return reply->id == NULL || reply->state == NULL || reply->text == NULL
+           || reply->provider == NULL || reply->address == NULL
+           ? RECORD_AWAY : RECORD_OK;
+}
+
+
+static record_e
+record_memory(turn_t *turn, const pg_answer_t *answer)
+{
+    int             row, n;
+    const char     *text;
+    llm_message_t  *message;
+
+    n = pg_rows(answer, SAID);
+    turn->memory = arena_get(turn->claim->arena,
+                             (size_t) n * sizeof(llm_message_t) + 1);
+    if (turn->memory == NULL) {
+        return RECORD_AWAY;
+    }
+
+    for (row = 0; row < n; row++) {
+        text = pg_text(answer, SAID, row, 1);
+        message = &turn->memory[row];
+
+        message->role = strcmp(pg_text(answer, SAID, row, 0), "in") == 0
+                        ? LLM_USER : LLM_ASSISTANT;
+        message->text.len = strlen(text);
+        message->text.data = arena_copy(turn->claim->arena, text,
+                                        message->text.len);
+        if (message->text.data == NULL) {
+            return RECORD_AWAY;
+        }
+    }
+
+    turn->nmemory = (size_t) n;
+    return RECORD_OK;
+}
+
+
+/* A field, kept; NULL is SQL's NULL, or short memory. */
+static const char *
+record_text(turn_t *turn, const pg_answer_t *answer, int query, int column)
+{
+    const char  *text;
+
+    text = pg_text(answer, query, 0, column);
+    return text == NULL ? NULL
+                        : arena_copy(turn->claim->arena, text, strlen(text));
+}
+
+
+/* Jobs that repeat a message need no answer of their own. */
+static record_e
+record_repeated(turn_t *turn)
+{
+    size_t       i;
+    record_e     rc;
+    pg_query_t   query;
+    pg_answer_t  answer;
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (!turn->jobs[i].repeated) {
+            continue;
+        }
+
+        query = (pg_query_t) {
+            record_repeat, 3, { turn->tenant, turn->jobs[i].id,
+                                turn->claim->token } };
+
+        rc = unit_run(turn, &query, 1, &answer);
+        if (rc != RECORD_OK) {
+            return rc;
+        }
+        pg_clear(&answer);
+    }
+
+    return RECORD_OK;
+}

@@ -1,0 +1,125 @@
+/*
+ * A turn: what happens between the claim of a lane and its completion.
+ *
+ *   claimed    the lane's jobs are ours while the lease holds
+ *   recorded   jobs, contact, conversation and messages are in PostgreSQL
+ *   asked      the model has what was said before, and the question
+ *   composed   its answer is stored
+ *   sending    the fence let it pass: from here on it may have arrived
+ *   sent       the provider took it
+ *   completed  the queue has dropped the jobs
+ *
+ * Each leaves a debug line,  "msg":"step","step":"asked","lane":…,"ms":since
+ * the claim.  The end leaves one info line,  "msg":"turn","outcome":…,"lane",
+ * "jobs","ms","llm_ms","send_ms"  and, where there is one, "reason".  Outcomes
+ * are the states of a reply (sent, unknown, failed), else done (no reply was
+ * needed), dead, retry (a failure), back (handed back), lost.
+ */
+
+#ifndef TURN_H
+#define TURN_H
+
+#include "reply/worker.h"
+#include "setter_job.h"
+
+
+/* How a step ends. */
+typedef enum {
+    TURN_GOES_ON = 0,
+    TURN_DONE,          /* complete the turn */
+    TURN_AGAIN,         /* a failure, counted: try again later */
+    TURN_BACK,          /* not the jobs' fault: hand back, not counted */
+    TURN_LOST           /* the lane is another's: leave everything alone */
+} turn_end_e;
+
+/* A job of the turn; text is from the turn's arena. */
+typedef struct {
+    const char     *id;             /* as it is recorded */
+    setter_job_t    job;
+    setter_str_t    surface;
+    setter_str_t    envelope;
+    int64_t         received_ms;
+    const char     *unfit;          /* why it cannot be answered, or NULL */
+    unsigned        readable:1;     /* the envelope is one */
+    unsigned        live:1;         /* still to be answered */
+    unsigned        repeated:1;     /* its message is another job's */
+} turn_job_t;
+
+/* The reply; state is NULL while there is none. */
+typedef struct {
+    const char     *id;             /* our message id */
+    const char     *state;          /* as in the messages table */
+    const char     *text;
+    const char     *provider;
+    const char     *address;
+    const char     *sender;         /* NULL: none */
+    const char     *surface;        /* NULL: none */
+    const char     *model;
+    long            prompt_tokens;
+    long            completion_tokens;
+} turn_reply_t;
+
+struct turn_s {
+    worker_t       *worker;
+    queue_turn_t   *claim;          /* its arena holds all of this */
+    const char     *tenant;
+    const char     *lane;
+    task_t         *task;
+    LIST_ENTRY(turn_s)  link;       /* in worker->turns */
+    unsigned        pins;           /* who still looks at it */
+
+    turn_job_t     *jobs;           /* unlike claim's: no id twice */
+    size_t          njobs;
+    turn_job_t     *last;           /* the last live one: who is answered */
+    const char     *ref;            /* id of the first live one */
+    llm_message_t  *memory;         /* newest first */
+    size_t          nmemory;
+    turn_reply_t    reply;
+
+    const char     *outcome;        /* for the log; NULL: as it ended */
+    const char     *reason;         /* of its end, or NULL */
+    int64_t         delay_ms;       /* before the next try; -1: back off */
+
+    int64_t         started_ms;     /* loop_now_ms() scale */
+    int64_t         llm_ms;
+    int64_t         send_ms;
+
+    unsigned        taken_over:1;
+    unsigned        suspended:1;
+    unsigned        suspect:1;      /* crashed a worker twice */
+    unsigned        sending:1;      /* keeps its lease itself */
+    unsigned        lost:1;         /* another worker has the lane */
+    unsigned        ended:1;        /* its task is gone */
+};
+
+
+/* Starts a task that runs a claimed turn.  0, or -1: memory is short. */
+int turn_start(worker_t *worker, queue_turn_t *claim);
+
+/* 1 while the lane is surely ours and the process is not leaving. */
+int turn_holds(const turn_t *turn);
+
+/* Keeps the memory of a turn that may end meanwhile. */
+void turn_pin(turn_t *turn);
+void turn_unpin(turn_t *turn);
+
+/* Notes why (copied) and for how long a turn stops; returns end. */
+turn_end_e turn_ends(turn_t *turn, turn_end_e end, int64_t delay_ms,
+    const char *reason);
+
+/* The same for a wait that was cancelled. */
+turn_end_e turn_cancelled(turn_t *turn);
+
+/*
+ * Records what became of the reply (state NULL: there is none) and of the
+ * jobs ("done", "failed", "dead"): TURN_DONE, or TURN_BACK where PostgreSQL
+ * did not take it.
+ */
+turn_end_e turn_settle(turn_t *turn, const char *state,
+    const char *provider_id, const char *status, const char *reason);
+
+/* The debug line of a step. */
+void turn_step(const turn_t *turn, const char *step);
+
+
+#endif /* TURN_H */

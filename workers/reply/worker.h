@@ -1,0 +1,59 @@
+/*
+ * What all turns of a worker process share.
+ */
+
+#ifndef WORKER_H
+#define WORKER_H
+
+#include <sys/queue.h>
+
+#include "channel/channel.h"
+#include "llm/llm.h"
+#include "queue/queue.h"
+#include "runtime/redis.h"
+#include "runtime/task.h"
+#include "setter_partition.h"
+
+
+typedef struct turn_s  turn_t;
+
+typedef struct {
+    const char         *provider;   /* "manychat" */
+    channel_account_t   account;
+} worker_account_t;
+
+#define WORKER_ACCOUNTS  2
+
+typedef struct {
+    /* settings */
+    queue_settings_t    queue;
+    llm_settings_t      llm;
+    worker_account_t    accounts[WORKER_ACCOUNTS];
+    const char         *system_prompt;
+    long                memory_exchanges;
+    long                llm_timeout_ms;
+    long                send_timeout_ms;
+    long                concurrency;
+
+    redis_t            *redis;
+    redis_t            *bell;           /* waits for the inboxes to grow */
+    char                last_ids[SETTER_MAX_PARTITIONS][48];
+
+    /* turns in hand */
+    LIST_HEAD(, turn_s) turns;
+    long                nturns;
+    long                nsuspects;      /* of which crashed a worker twice */
+
+    task_sem_t          wake;           /* the claiming task waits here */
+    task_sem_t          arm;            /* the task that waits at the bell */
+    unsigned            first;          /* partition to ask first */
+    unsigned            published;      /* redis_generation() of the tenants */
+    unsigned            woken:1;        /* a permit is in wake */
+    unsigned            armed:1;        /* one is in arm, or at the bell */
+    unsigned            claiming:1;     /* turns may still come */
+    unsigned            stopping:1;     /* takes no turns any more */
+    unsigned            leaving:1;      /* hands back those it holds */
+} worker_t;
+
+
+#endif /* WORKER_H */
