@@ -1,0 +1,158 @@
+/*
+ * One question to the model, asked again while that can help.
+ */
+
+#include "reply/ask.h"
+#include "reply/prompt.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+
+
+#define ASK_PAUSE_MS      500       /* before the second call, then doubling */
+#define ASK_MAX_PAUSE_MS  8000
+#define ASK_SETUP_MS      60000     /* until a person may have mended it */
+
+
+static llm_message_t *ask_prompt(turn_t *turn, size_t *n);
+static void ask_call(turn_t *turn, llm_request_t *request,
+    llm_answer_t *answer);
+static turn_end_e ask_failed(turn_t *turn, const llm_answer_t *answer);
+static turn_end_e ask_answered(turn_t *turn, const llm_answer_t *answer);
+
+
+turn_end_e
+ask_model(turn_t *turn)
+{
+    int64_t        started;
+    llm_answer_t   answer;
+    llm_request_t  request;
+
+    request.messages = ask_prompt(turn, &request.nmessages);
+    if (request.messages == NULL) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
+    }
+
+    turn_step(turn, "asked");
+
+    started = loop_now_ms();
+    ask_call(turn, &request, &answer);
+    turn->llm_ms = loop_now_ms() - started;
+
+    return answer.error == LLM_OK ? ask_answered(turn, &answer)
+                                  : ask_failed(turn, &answer);
+}
+
+
+static llm_message_t *
+ask_prompt(turn_t *turn, size_t *n)
+{
+    size_t         i, ntexts;
+    setter_str_t  *texts;
+
+    texts = arena_get(turn->claim->arena,
+                      turn->njobs * sizeof(setter_str_t));
+    if (texts == NULL) {
+        return NULL;
+    }
+
+    for (i = 0, ntexts = 0; i < turn->njobs; i++) {
+        if (turn->jobs[i].live) {
+            texts[ntexts++] = turn->jobs[i].job.text;
+        }
+    }
+
+    return prompt_build(turn->claim->arena, turn->worker->system_prompt,
+                        turn->memory, turn->nmemory, texts, ntexts, n);
+}
+
+
+/*
+ * Calls until there is an answer, an error that stays, or too little time.
+ * One call may take half of the time, so that a stuck one leaves room for
+ * another.
+ */
+static void
+ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
+{
+    long      total;
+    int64_t   deadline, left, pause;
+    unsigned  calls;
+
+    total = turn->worker->llm_timeout_ms;
+    deadline = loop_now_ms() + total;
+
+    for (calls = 1; /* void */ ; calls++) {
+        left = deadline - loop_now_ms();
+        request->timeout_ms = left < total / 2 ? left : total / 2;
+
+        if (llm_call(&turn->worker->llm, request, answer,
+                     turn->claim->arena)
+            != LLM_RETRY)
+        {
+            return;
+        }
+
+        pause = answer->retry_after_ms;
+        if (pause < 0) {
+            pause = loop_backoff(calls, ASK_PAUSE_MS, ASK_MAX_PAUSE_MS);
+        }
+
+        if (loop_now_ms() + pause >= deadline) {
+            return;
+        }
+
+        if (task_sleep(pause) != TASK_OK) {
+            answer->error = LLM_CANCELLED;
+            return;
+        }
+    }
+}
+
+
+static turn_end_e
+ask_failed(turn_t *turn, const llm_answer_t *answer)
+{
+    switch (answer->error) {
+
+    case LLM_CANCELLED:
+        return turn_cancelled(turn);
+
+    case LLM_SETUP:
+        log_error("the model cannot be used", "reason", answer->reason);
+        return turn_ends(turn, TURN_BACK,
+                         loop_backoff(1, ASK_SETUP_MS, ASK_SETUP_MS),
+                         answer->reason);
+
+    default:
+        return turn_ends(turn, TURN_AGAIN, answer->retry_after_ms,
+                         answer->reason);
+    }
+}
+
+
+static turn_end_e
+ask_answered(turn_t *turn, const llm_answer_t *answer)
+{
+    char           id[SETTER_UUID_LEN];
+    arena_t       *arena;
+    turn_reply_t  *reply;
+
+    arena = turn->claim->arena;
+    reply = &turn->reply;
+
+    if (setter_uuid_v7(id, loop_unix_ms()) != SETTER_OK) {
+        return turn_ends(turn, TURN_BACK, -1, "no random bytes");
+    }
+
+    reply->id = arena_copy(arena, id, sizeof(id));
+    reply->text = arena_copy(arena, answer->text.data, answer->text.len);
+    reply->model = arena_copy(arena, answer->model.data, answer->model.len);
+    reply->prompt_tokens = answer->prompt_tokens;
+    reply->completion_tokens = answer->completion_tokens;
+
+    if (reply->id == NULL || reply->text == NULL || reply->model == NULL) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
+    }
+
+    return TURN_GOES_ON;
+}
