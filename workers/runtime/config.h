@@ -11,13 +11,14 @@
 
 
 typedef enum {
-    CONFIG_TEXT,        /* const char *; "" counts as not given */
+    CONFIG_TEXT,        /* const char * into argv or the environment */
     CONFIG_NUMBER,      /* long, min..max */
-    CONFIG_SWITCH       /* int: true, false, 1, 0, on, off, yes, no */
+    CONFIG_SWITCH       /* int: true, false, 1, 0, on, off, yes, no; as an
+                           option without "=" it is on */
 } config_type_e;
 
 typedef struct {
-    const char     *variable;       /* "SETTER_CONCURRENCY" */
+    const char     *variable;       /* "SETTER_CONCURRENCY"; NULL: none */
     const char     *option;         /* "concurrency" */
     config_type_e   type;
     size_t          offset;         /* in the program's settings struct */
@@ -28,10 +29,11 @@ typedef struct {
 } config_setting_t;
 
 /*
- * Fills settings from defaults, environment and argv (options up to the
- * first other word or "--").  Returns the index of the first word that is no
- * option.  A wrong value, an unknown option or --help ends the process:
- * exit 2 with one line naming the option or variable, or exit 0.
+ * Fills settings, which the caller zeroed, from defaults, environment and
+ * argv (options up to the first other word or "--"); an empty value counts as
+ * not given.  Returns the index of the first word that is no option.  A wrong
+ * value, an unknown option or --help ends the process: exit 2 with one line
+ * naming the option or variable, or exit 0.
  */
 int config_read(const config_setting_t *table, size_t n, void *settings,
     int argc, char **argv, const char *usage);
