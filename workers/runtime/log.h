@@ -18,13 +18,15 @@ void log_set_name(const char *name);
 
 /*
  * The message is followed by pairs of strings, name and value, up to NULL
- * (the macros below add it):
+ * (the macros below add it); a value of NULL ends them too:
  *   log_info("turn done", "lane", lane, "ms", log_number(ms));
+ * A line holds at most 8 KiB; what is longer is cut.
  */
 void log_write(log_level_e level, const char *message, ...)
     __attribute__((sentinel));
 
-/* A number's text in one of a few static buffers: for one log call. */
+/* A number's text in one of eight static buffers: for one log call, which
+ * writes it as a JSON number. */
 const char *log_number(long long number);
 
 #define log_debug(...)  log_write(LOG_DEBUG, __VA_ARGS__, NULL)
