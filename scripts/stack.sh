@@ -9,7 +9,7 @@ state=$(realpath -m "$run_dir")
 
 hurry=      # set by a signal: end what does not end by KILL
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$*" 2> /dev/null || :; }     # to whom still listens
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
 # Whether a service runs; its pid is put into $process.  A pid file may be
