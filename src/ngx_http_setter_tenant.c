@@ -14,7 +14,9 @@ static ngx_int_t ngx_http_setter_tenant_match(ngx_http_request_t *r,
 static ngx_uint_t ngx_http_setter_tenant_is_host(ngx_str_t *value);
 static char *ngx_http_setter_tenant_pattern(ngx_conf_t *cf,
     ngx_http_setter_source_t *source, ngx_str_t *value);
+#if (NGX_PCRE)
 static ngx_uint_t ngx_http_setter_tenant_anchored(ngx_str_t *pattern);
+#endif
 
 
 ngx_int_t
@@ -294,6 +296,8 @@ ngx_http_setter_tenant_pattern(ngx_conf_t *cf,
 }
 
 
+#if (NGX_PCRE)
+
 /* Ends in "\z" or "$", and not in a backslash's "\\z" or "\$". */
 
 static ngx_uint_t
@@ -318,3 +322,5 @@ ngx_http_setter_tenant_anchored(ngx_str_t *pattern)
 
     return (pattern->data[pattern->len - 1] == 'z') == escaped;
 }
+
+#endif
