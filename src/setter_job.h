@@ -56,8 +56,8 @@ int setter_slug_valid(setter_str_t slug);
 /*
  * Appends "<tenant>/conv/<channel>:<us>:<them>".  Bytes that are not visible
  * ASCII, and '%', ':' and '/' inside a part, are percent-encoded; an absent
- * or empty part is "-".  A lane longer than SETTER_LANE_MAX ends in "%~" and the
- * SHA-256 of the whole instead.
+ * or empty part is "-".  A lane longer than SETTER_LANE_MAX ends in "%~" and
+ * the SHA-256 of the whole instead.
  */
 void setter_lane_conversation(setter_buf_t *buf, setter_str_t tenant,
     setter_str_t channel, setter_str_t us, setter_str_t them);
