@@ -348,22 +348,23 @@ EOC
 my $end = 'no unlisted \[alert\] or \[emerg\], every nginx quit';
 
 for my $case (
-    ['an unlisted alert', 'error.log', '1 [alert] 1#1: odd', $end],
-    ['an unlisted emerg', 'error.log', '1 [emerg] 1#1: odd', $end],
+    ['an unlisted alert', 'error.log', '2026/11/20 10:30:00 [alert] 1#1: odd', $end],
+    ['an unlisted emerg', 'error.log', '2026/11/20 10:30:00 [emerg] 1#1: odd', $end],
     ['a sanitizer\'s report', 'sanitizer.1',
      '==9==ERROR: AddressSanitizer: heap-use-after-free', 'no report'],
     ['undefined behaviour', 'error.log', 'a.c:1:2: runtime error: shift',
      'no report'])
 {
     my ($what, $file, $line, $test) = @$case;
-    my $init = $append =~ s/FILE/$file/r =~ s/LINE/$line/r;
+    my $init = $append =~ s/FILE/$file/r =~ s{LINE}{$line}r;
     ($status, $output) = run_file("=== TEST\n$get$init");
     my @failed = $output =~ /^not ok \d+ - (.*)$/mg;
     ok($status != 0 && @failed == 1 && $failed[0] =~ $test,
         "$what fails the file") or diag($output);
 }
 
-my $listed = $append =~ s/FILE/error.log/r =~ s/LINE/1 [alert] listed/r;
+my $listed = $append =~ s/FILE/error.log/r
+    =~ s{LINE}{2026/11/20 10:30:00 [alert] 1#1: listed}r;
 ($status, $output) = run_file("=== T\n$get$listed--- error_log\nlisted\n");
 is($status, 0, 'an alert that is listed passes') or diag($output);
 

@@ -5,6 +5,8 @@ package Setter::Suite;
 #   use Setter::Suite;      finds the module and the harness
 #   use Setter::Suite qw(redis fake);       and starts a Redis, and a scripted
 #                                           one, of the suite's own
+#   use Setter::Suite qw(unloaded);         leaves it to the blocks to load
+#                                           $TEST_NGINX_SETTER_MODULE
 #
 # Test::Nginx::Socket is the one in PERL5LIB where there is one, else that in
 # t/lib/harness.  SETTER_GENUINE=1 insists on the former, 0 on the latter.
@@ -60,6 +62,8 @@ sub import {
     my %wanted = map { $_ => 1 } @wanted;
 
     find_module();
+    $ENV{TEST_NGINX_SETTER_MODULE} = $ENV{TEST_NGINX_LOAD_MODULES};
+    $ENV{TEST_NGINX_LOAD_MODULES} = '' if $wanted{unloaded};
     find_harness();
     $ENV{TEST_NGINX_NOWHERE} = 'redis://127.0.0.1:' . free_port();
 
@@ -165,7 +169,7 @@ sub redis {
 sub new_entries {
     my @entries;
 
-    for my $key (sort redis()->keys('setter:*:inbox')) {
+    for my $key (sort { $a cmp $b } redis()->keys('setter:*:inbox')) {
         my $from = defined $last{$key} ? "($last{$key}" : '-';
         for my $entry (redis()->xrange($key, $from, '+')) {
             my ($id, $fields) = @$entry;

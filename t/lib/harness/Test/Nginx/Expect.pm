@@ -364,7 +364,7 @@ sub unlisted {
 
     return grep { my $line = $_; !grep { matches($line, $_) } @listed }
         grep { !$dies || !/\[emerg\]/ }
-        grep { / \[(?:alert|emerg)\] / } split /^/, $text;
+        $text =~ /^[\d\/]+ [\d:]+ \[(?:alert|emerg)\] .*\n?/mg;
 }
 
 

@@ -447,10 +447,9 @@ sub stop_nginx {
 
 
 sub sanitizer_reports {
-    my $sign = qr/^==\d+==\s*(?:ERROR|WARNING):[ ]\w+Sanitizer
-                  | ^WARNING:[ ]ThreadSanitizer | [ ]runtime[ ]error:[ ]/mx;
-
-    return grep { $_ =~ $sign }
+    return grep { /^==\d+==\s*(?:ERROR|WARNING): \w+Sanitizer/m
+                  || index($_, 'WARNING: ThreadSanitizer') >= 0
+                  || index($_, ' runtime error: ') >= 0 }
         map { Test::Nginx::Util::read_file($_) }
             glob(server_root() . '/logs/sanitizer*'),
             server_root() . '/logs/stderr.log', $running{error}{path};

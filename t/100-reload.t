@@ -1,0 +1,366 @@
+# Reload and quit, with messages on their way: none is lost, none unanswered.
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Setter::Suite qw(redis fake);
+use Test::Nginx::Socket 'no_plan';
+
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+
+our $config = <<'EOC';
+    location /w {
+        setter_tenant acme;
+        setter_webhook generic;
+        setter_set provider meta;
+    }
+    location /metrics { setter_api metrics; }
+EOC
+
+add_block_preprocessor(sub {
+    my ($block) = @_;
+
+    $block->set_value('config', $config) if !defined $block->config;
+    $block->set_value('request', 'GET /metrics') if !defined $block->request;
+});
+
+my $body = '{"from":"1","text":"a"}';
+my $post = "POST /w HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    . "Content-Length: " . length($body) . "\r\n\r\n$body";
+
+sub master {
+    open my $file, '<', server_root() . '/logs/nginx.pid' or die "pid: $!";
+    return <$file> + 0;
+}
+
+sub workers_of {
+    my ($pid) = @_;
+    open my $file, '<', "/proc/$pid/task/$pid/children" or return;
+    return split ' ', <$file> // '';
+}
+
+sub until_true {
+    my ($condition) = @_;
+    my $end = time + 20;
+
+    while (time < $end) {
+        return 1 if $condition->();
+        sleep 0.01;
+    }
+    return 0;
+}
+
+# Reloads, and waits until a worker of the new configuration is there and
+# those of the old one have left.
+sub reload {
+    my %old = map { $_ => 1 } workers_of(master());
+
+    kill 'HUP', master();
+    return until_true(sub {
+        my @now = workers_of(master());
+        return @now && !grep { $old{$_} } @now;
+    });
+}
+
+sub send_message {
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => server_port_for_client(), Timeout => 10)
+        or die "connect: $!";
+    $socket->autoflush(1);
+    print $socket $post;
+    return $socket;
+}
+
+# what became of a message
+sub answer {
+    my ($socket) = @_;
+    local $/;
+    my $text = <$socket> // '';
+    close $socket;
+    return $text =~ /^HTTP\/1\.1 201 .*"SUCCESS"/s ? 'accepted'
+        : $text =~ /^HTTP\/1\.1 (\d+)/ ? $1 : 'no answer';
+}
+
+sub tally {
+    my %n;
+    $n{$_}++ for @_;
+    return join ', ', map { "$n{$_} $_" } sort { $a cmp $b } keys %n;
+}
+
+# Sends messages from several processes, one connection each, while $code
+# runs; returns what became of them.
+sub under_load {
+    my ($code) = @_;
+
+    my @clients = map {
+        pipe my $reader, my $writer or die "pipe: $!";
+        my $pid = fork // die "fork: $!";
+        if ($pid == 0) {
+            my $go = 1;
+            $SIG{TERM} = sub { $go = 0 };
+            my @answers;
+            while ($go) {
+                push @answers, eval { answer(send_message()) } // "died: $@";
+            }
+            syswrite $writer, join "\n", @answers;
+            POSIX::_exit(0);
+        }
+        close $writer;
+        [$pid, $reader];
+    } 1 .. 3;
+
+    sleep 0.1;
+    my $done = $code->();
+    sleep 0.1;
+    kill 'TERM', map { $_->[0] } @clients;
+
+    my @answers = map { my $r = $_->[1]; map { chomp; $_ } <$r> } @clients;
+    waitpid $_->[0], 0 for @clients;
+    return ($done, @answers);
+}
+
+sub stored { return Setter::Suite::redis()->xlen('setter:{mm}:inbox') }
+
+our $accepted;
+
+# accepted and stored by the tests of a block, as one line
+sub verdict {
+    my ($done, @answers) = @_;
+    my $tally = tally(@answers);
+    my $n = @answers;
+    return ($done ? '' : 'not done; ')
+        . ($n > 20 && $tally eq "$n accepted" ? 'all accepted' : $tally)
+        . (stored() == $n ? ', all stored' : ', stored ' . stored());
+}
+
+master_on();
+workers(2);
+no_long_string();
+run_tests();
+
+__DATA__
+
+=== TEST 1: reloads under load
+--- log_level: info
+--- response_body_filters eval
+sub {
+    main::verdict(main::under_load(sub {
+        my $ok = 1;
+        $ok &&= main::reload() for 1 .. 4;
+        return $ok;
+    }));
+}
+--- response_body eval
+"all accepted, all stored"
+--- no_error_log
+[alert]
+[error]
+
+
+
+=== TEST 2: workers that quit under load
+--- log_level: info
+--- response_body_filters eval
+sub {
+    main::verdict(main::under_load(sub {
+        my $ok = 1;
+        for (1 .. 4) {
+            my %old = map { $_ => 1 } main::workers_of(main::master());
+            my ($one) = sort keys %old;
+            kill 'QUIT', $one;
+            $ok &&= main::until_true(sub {
+                !grep { $_ == $one } main::workers_of(main::master())
+            });
+        }
+        return $ok;
+    }));
+}
+--- response_body eval
+"all accepted, all stored"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 3: messages that wait for Redis when the reload comes
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=10s;
+    setter_tenants any;
+--- fake
+XADD: delay 0.5
+--- response_body_filters eval
+sub {
+    my @sent = map { main::send_message() } 1 .. 10;
+    my $seen = main::until_true(sub {
+        10 == grep { $_->[1] eq 'XADD' } $Setter::Suite::fake->received });
+    kill 'HUP', main::master();
+    my $tally = main::tally(map { main::answer($_) } @sent);
+    return "$seen: $tally";
+}
+--- response_body eval
+"1: 10 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 4: messages that wait for Redis when their worker quits
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=10s;
+    setter_tenants any;
+--- fake
+XADD: delay 0.5
+--- response_body_filters eval
+sub {
+    my @sent = map { main::send_message() } 1 .. 10;
+    my $seen = main::until_true(sub {
+        10 == grep { $_->[1] eq 'XADD' } $Setter::Suite::fake->received });
+    kill 'QUIT', main::workers_of(main::master());
+    my $tally = main::tally(map { main::answer($_) } @sent);
+    return "$seen: $tally";
+}
+--- response_body eval
+"1: 10 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 5: waiting for a connection when the worker is to quit
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=10s connect_timeout=10s;
+    setter_tenants any;
+--- fake
+INFO: delay 0.5
+--- response_body_filters eval
+sub {
+    my @sent = map { main::send_message() } 1 .. 6;
+    Time::HiRes::sleep(0.1);
+    kill 'QUIT', main::workers_of(main::master());
+    return main::tally(map { main::answer($_) } @sent);
+}
+--- response_body eval
+"6 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 6: neither an idle connection nor a lost Redis keeps a worker
+--- http_config
+    setter_redis $TEST_NGINX_NOWHERE backoff=10ms,5s;
+    setter_tenants any;
+--- response_body_filters eval
+sub { main::reload() && main::reload() ? 'left' : 'stayed' }
+--- response_body eval
+"left"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 7: worker_shutdown_timeout ends what Redis does not answer
+--- main_config
+    worker_shutdown_timeout 200ms;
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=60s;
+    setter_tenants any;
+--- fake
+XADD: silence
+--- response_body_filters eval
+sub {
+    my @sent = map { main::send_message() } 1 .. 4;
+    my $seen = main::until_true(sub {
+        2 <= grep { $_->[1] eq 'XADD' } $Setter::Suite::fake->received });
+    my $left = main::reload() ? 'left' : 'stayed';
+    my $bad = grep { main::answer($_) eq 'accepted' } @sent;
+    return "$seen $left, $bad accepted";
+}
+--- response_body eval
+"1 left, 0 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 8: a client that left does not hold a worker, its message counts
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=10s;
+    setter_tenants any;
+--- fake
+XADD: delay 0.3
+--- response_body_filters eval
+sub {
+    my $sent = main::send_message();
+    my $seen = main::until_true(sub {
+        grep { $_->[1] eq 'XADD' } $Setter::Suite::fake->received });
+    close $sent;
+    return "$seen " . (main::reload() ? 'left' : 'stayed');
+}
+--- response_body eval
+"1 left"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 9: a worker that is killed is replaced, and works
+--- response_body_filters eval
+sub {
+    my %old = map { $_ => 1 } main::workers_of(main::master());
+    kill 'KILL', keys %old;
+    my $new = main::until_true(sub {
+        my @now = main::workers_of(main::master());
+        return @now == 2 && !grep { $old{$_} } @now;
+    });
+    return "$new " . main::tally(map { main::answer(main::send_message()) }
+        1 .. 6);
+}
+--- response_body eval
+"1 6 accepted"
+--- error_log
+exited on signal 9
+
+
+
+=== TEST 10: the counters outlive a reload
+--- request eval
+["GET /metrics", "GET /metrics"]
+--- response_body_filters eval
+my $n = 0;
+sub {
+    return 'first' if $n++ == 0
+        && main::answer(main::send_message()) eq 'accepted' && main::reload();
+    return $_[0] =~ /^(setter_\w*accepted\w*_total\{[^}]*\}) 1$/m ? 'kept'
+        : $_[0];
+}
+--- response_body eval
+["first", "kept"]
+
+
+
+=== TEST 11: a reload to a configuration that fails changes nothing
+--- response_body_filters eval
+sub {
+    my $conf = $Test::Nginx::Util::ServRoot . '/conf/nginx.conf';
+    open my $in, '<', $conf or die;
+    my $text = do { local $/; <$in> };
+    my @old = main::workers_of(main::master());
+    open my $out, '>', $conf or die;
+    print $out $text =~ s/setter_webhook generic/setter_webhook none/r;
+    close $out;
+    kill 'HUP', main::master();
+    my $log = main::server_root() . '/logs/error.log';
+    my $told = main::until_true(sub {
+        open my $file, '<', $log or die;
+        return scalar grep { /\[emerg\].*"none"/ } <$file>;
+    });
+    my $same = "@old" eq CORE::join ' ', main::workers_of(main::master());
+    return "$told $same " . main::answer(main::send_message());
+}
+--- response_body eval
+"1 1 accepted"
+--- error_log
+[emerg]
