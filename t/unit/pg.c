@@ -43,7 +43,7 @@ drop_root(void)
 
 
 static pid_t
-spawn(const char *program, char *const argv[])
+spawn(const char *program, const char **argv)
 {
     int    fd;
     char   path[256];
@@ -59,7 +59,7 @@ spawn(const char *program, char *const argv[])
         dup2(fd, 2);
         snprintf(path, sizeof(path), "%s/%s", bin, program);
         if (chdir(dir) == 0) {
-            execv(path, argv);
+            execv(path, (char *const *) argv);
         }
         _exit(127);
     }
@@ -72,8 +72,8 @@ static void
 start_server(void)
 {
     int   i;
-    char *argv[] = { "postgres", "-D", "data", "-k", dir, "-c",
-                     "listen_addresses=", "-c", "fsync=off", NULL };
+    const char *argv[] = { "postgres", "-D", "data", "-k", dir, "-c",
+                           "listen_addresses=", "-c", "fsync=off", NULL };
 
     server = spawn("postgres", argv);
 
@@ -98,7 +98,7 @@ group_setup(void **state)
     int            status;
     glob_t         found;
     struct passwd *user;
-    char          *argv[] = { "initdb", "-D", "data", "-U", "postgres", "-A",
+    const char    *argv[] = { "initdb", "-D", "data", "-U", "postgres", "-A",
                               "trust", "--no-sync", NULL };
 
     assert_int_equal(unit_loop(state), 0);

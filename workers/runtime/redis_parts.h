@@ -1,0 +1,82 @@
+/*
+ * What redis.c (commands) and redis_connection.c (the connection) share.
+ */
+
+#ifndef REDIS_PARTS_H
+#define REDIS_PARTS_H
+
+#include <netdb.h>
+#include <sys/socket.h>
+#include <uv.h>
+
+#include "runtime/loop.h"
+#include "runtime/redis.h"
+#include "runtime/task.h"
+
+
+/* Where and as whom to connect, from the url. */
+typedef struct {
+    char  *path;            /* of a Unix socket, or NULL */
+    char  *host;
+    char  *port;
+    char  *user;            /* NULL: none; likewise the rest */
+    char  *password;
+    char  *db;
+} redis_address_t;
+
+/* A task that waits for the connection; it lives on the task's stack. */
+typedef struct redis_waiter_s {
+    task_t                  *task;
+    struct redis_waiter_s   *next;
+    struct redis_waiter_s  **place;
+} redis_waiter_t;
+
+struct redis_s {
+    char                *name;          /* of the connection in Redis */
+    redis_address_t      address;
+    int                (*handshake)(redis_t *redis, void *data);
+    void                *data;
+
+    enum {
+        REDIS_IDLE = 0,     /* timer: the next attempt */
+        REDIS_RESOLVING,    /* timer: the limit of connecting */
+        REDIS_CONNECTING,
+        REDIS_HANDSHAKE,
+        REDIS_READY
+    }                    state;
+    unsigned             generation;
+    unsigned             failures;
+    unsigned             away:1;        /* being away has been logged */
+    unsigned             doomed:1;      /* to be closed: it is not the one */
+
+    int                  fd;
+    uv_poll_t           *poll;
+    uv_timer_t           timer;
+    uv_timer_t           pulse;
+    loop_hook_t          flush;
+    int64_t              heard_ms;      /* last bytes, or the first command */
+
+    setter_resp_t        resp;
+    task_t              *shaker;        /* runs the handshake */
+    redis_waiter_t      *waiters;
+};
+
+
+/* redis_url.c: 0, or -1 with the reason in error. */
+int redis_parse_url(redis_address_t *address, const char *url, char *error,
+    size_t error_size);
+void redis_free_address(redis_address_t *address);
+
+/* redis_connection.c */
+void redis_connect(redis_t *redis);
+void redis_lost(redis_t *redis, const char *reason);
+void redis_disconnect(redis_t *redis);
+void redis_flush(void *data);
+void redis_on_timer(uv_timer_t *timer);
+void redis_on_pulse(uv_timer_t *timer);
+
+/* redis.c: the connection stands; introduces us, then the owner's steps. */
+void redis_start_handshake(redis_t *redis);
+
+
+#endif /* REDIS_PARTS_H */
