@@ -219,7 +219,9 @@ ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis)
     redis->state = ngx_http_setter_redis_ready;
     redis->reported[0] = '\0';
 
-    ngx_del_timer(redis->connection->write);
+    if (redis->connection->write->timer_set) {
+        ngx_del_timer(redis->connection->write);
+    }
 
     ngx_log_error(NGX_LOG_NOTICE, redis->log, 0,
                   "setter: Redis \"%V\" is ready", &redis->name);

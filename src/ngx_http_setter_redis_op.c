@@ -4,8 +4,6 @@
 
 #include "ngx_http_setter_module.h"
 
-#include <time.h>
-
 
 static void ngx_http_setter_op_reply(void *data,
     setter_resp_outcome_e outcome, redisReply *reply);
@@ -137,7 +135,7 @@ ngx_http_setter_op_finish(ngx_http_setter_op_t *op)
         op->entry = NULL;
     }
 
-    if (ngx_exiting && redis->nops == 0 && redis->deadline.timer_set) {
+    if (redis->nops == 0 && redis->deadline.timer_set) {
         ngx_del_timer(&redis->deadline);
     }
 }
