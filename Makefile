@@ -76,6 +76,27 @@ test:
 	@$(MAKE) --no-print-directory all unit
 	@scripts/test
 
+test-genuine: all
+	@SETTER_GENUINE=1 prove -r t/*.t
+
+lint:
+	@SETTER_CFLAGS='$(SETTER_CFLAGS)' scripts/lint
+
+check-asan:
+	@scripts/setup
+	@scripts/check-asan
+
+bench:
+	@scripts/setup
+	@$(MAKE) --no-print-directory all
+	@scripts/bench
+
+install: all
+	install -D -m 644 $(MODULE) $(DESTDIR)$(MODULES_DIR)/$(notdir $(MODULE))
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/setter
+	install -m 755 $(PROGRAMS) $(DESTDIR)$(PREFIX)/bin
+	cp -r nginx $(DESTDIR)$(PREFIX)/share/setter
+
 clean:
 	rm -rf $(BUILD)
 
