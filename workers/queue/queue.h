@@ -41,6 +41,9 @@ typedef struct {
     long         turn_bytes;
     long         max_failures;
     long         max_crashes;
+
+    char         refusal[192];  /* set by the handshake: why this Redis must
+                                   not be used; "" when it may */
 } queue_settings_t;
 
 typedef enum {
@@ -56,19 +59,19 @@ typedef enum {
  */
 int queue_handshake(redis_t *redis, void *data);
 
-/*
- * Claims up to "slots" turns of one partition.  suspect: this process may be
- * given a lane that crashed twice (it holds none).  *next_ms: in how many ms
- * something becomes claimable, 0 at once, -1 nothing in sight.  last_id: the
- * inbox id to wait behind (queue_wait).
- */
 typedef struct {
     queue_turn_t  **turns;          /* in the arena given */
     size_t          nturns;
-    int64_t         next_ms;
-    char            last_id[48];
+    int64_t         next_ms;        /* until something becomes claimable; 0: at
+                                       once, -1: nothing is in sight */
+    char            last_id[48];    /* of the inbox, for queue_wait() */
 } queue_claim_t;
 
+/*
+ * Claims up to "slots" turns of one partition, each with an arena of its own
+ * that the caller destroys.  suspect: this process holds no lane that crashed
+ * a worker twice, and may be given one.
+ */
 queue_result_e queue_claim(redis_t *redis, const queue_settings_t *settings,
     unsigned partition, long slots, int suspect, queue_claim_t *claim,
     arena_t *arena);
