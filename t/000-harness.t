@@ -16,6 +16,7 @@ use Test::Nginx::Util;
 my $dir = tempdir('setter-harness-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $lib = "$FindBin::Bin/lib/harness";
 my $count = 0;
+our $env = '';
 
 delete @ENV{grep { /^TEST_NGINX_/ && $_ ne 'TEST_NGINX_BINARY' } keys %ENV};
 
@@ -34,7 +35,7 @@ sub run_file {
         "\nrun_tests();\n\n__DATA__\n\n$blocks";
     close $out;
 
-    my $output = `cd '$dir' && '$^X' -I'$lib' $file 2>&1 < /dev/null`;
+    my $output = `cd '$dir' && $env '$^X' -I'$lib' $file 2>&1 < /dev/null`;
     return ($? >> 8, $output);
 }
 
@@ -345,11 +346,12 @@ open my $log, '>>', Test::Nginx::Util::server_root() . '/logs/FILE';
 print $log "LINE\n";
 close $log;
 EOC
+my $now = '2026/11/20 10:30:00';
 my $end = 'no unlisted \[alert\] or \[emerg\], every nginx quit';
 
 for my $case (
-    ['an unlisted alert', 'error.log', '2026/11/20 10:30:00 [alert] 1#1: odd', $end],
-    ['an unlisted emerg', 'error.log', '2026/11/20 10:30:00 [emerg] 1#1: odd', $end],
+    ['an unlisted alert', 'error.log', "$now [alert] 1#1: odd", $end],
+    ['an unlisted emerg', 'error.log', "$now [emerg] 1#1: odd", $end],
     ['a sanitizer\'s report', 'sanitizer.1',
      '==9==ERROR: AddressSanitizer: heap-use-after-free', 'no report'],
     ['undefined behaviour', 'error.log', 'a.c:1:2: runtime error: shift',
@@ -364,7 +366,7 @@ for my $case (
 }
 
 my $listed = $append =~ s/FILE/error.log/r
-    =~ s{LINE}{2026/11/20 10:30:00 [alert] 1#1: listed}r;
+    =~ s{LINE}{$now [alert] 1#1: listed}r;
 ($status, $output) = run_file("=== T\n$get$listed--- error_log\nlisted\n");
 is($status, 0, 'an alert that is listed passes') or diag($output);
 
@@ -379,6 +381,57 @@ ok($output =~ /nginx (\d+) did not quit/ && Test::Nginx::Util::gone($1),
 ($status, $output) = run_file("=== TEST\n$get", 'plan tests => 1;');
 ok($status == 0 && $output =~ /^1\.\.3$/m, 'a plan has two tests more')
     or diag($output);
+
+
+# environment: [what, variables, blocks, preamble, exit status, output]
+my $free = Test::Nginx::Util::free_port();
+
+for my $case (
+    ['a port and a server root of one\'s own',
+     "TEST_NGINX_PORT=$free TEST_NGINX_SERVROOT='$dir/own'",
+     "$config--- request\nGET /port\n--- response_body: $free $free\n"
+     . "--- init\n-d '$dir/own/logs' or die 'not there'\n", '', 0,
+     qr/^1\.\.4$/m],
+    ['blocks in their order', 'TEST_NGINX_NO_SHUFFLE=1',
+     join("\n=== T\n", map { "$config--- request\nGET /201\n"
+         . "--- error_code: 20$_\n" } 1 .. 9), '', 8,
+     qr/^ok 1 .*^not ok 2 .*^not ok 9 /ms],
+    ['a directive that is not there', 'TEST_NGINX_IGNORE_MISSING_DIRECTIVES=1',
+     "--- config\n    nonsense;\n--- request\nGET /\n", '', 0,
+     qr/^ok 1 # skip .*there is no directive nonsense$/m],
+    ['a time-out', 'TEST_NGINX_TIMEOUT=0.2',
+     "$get--- more_headers\nConnection: keep-alive\n", '', 1,
+     qr/timed out after 0\.2 s/],
+    ['a log level', 'TEST_NGINX_LOG_LEVEL=notice',
+     "$get--- no_error_log\n[debug]\n", '', 0, qr/^1\.\.4$/m],
+    ['all logs in one file', "TEST_NGINX_ERROR_LOG='$dir/all.log'",
+     "$get--- shutdown_error_log\nexit\n", '', 0, qr/^1\.\.4$/m],
+    ['another program', 'TEST_NGINX_BINARY=/bin/false', $get, '', 1,
+     qr/^not ok 1 - .* - nginx starts$/m],
+    ['a module', 'TEST_NGINX_LOAD_MODULES=/none/such.so', $get, '', 2,
+     qr{dlopen\(\) "/none/such.so" failed}],
+    ['what is not supported', 'TEST_NGINX_USE_HUP=1', $get, '', 255,
+     qr/TEST_NGINX_USE_HUP is not supported/])
+{
+    my ($what, $variables, $blocks, $preamble, $wanted, $says) = @$case;
+    local $env = $variables;
+    ($status, $output) = run_file("=== T\n$blocks", $preamble);
+    ok($status == $wanted && $output =~ $says, "$what by the environment")
+        or diag("exit status $status\n$output");
+}
+ok(-s "$dir/all.log", 'the one file has the logs');
+
+
+# two at the same time, each with its port and its root
+my @both = map {
+    open my $pipe, '-|', "cd '$dir' && '$^X' -I'$lib' t/f001.t 2>&1"
+        or die "fork: $!";
+    $pipe;
+} 1 .. 2;
+local $/;
+is(scalar(grep { my $text = <$_>; close $_ && $text !~ /^not ok/m } @both), 2,
+    'two runs side by side do not meet');
+$/ = "\n";
 
 
 dies('an unknown section', "=== T\n$get--- eror_code: 200\n",

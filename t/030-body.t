@@ -165,6 +165,10 @@ Content-Length:
 --- request
 POST /w
 --- error_code: 201
+--- error_log
+http2 header: ":method: POST"
+--- no_error_log
+http2 header: "content-length
 --- job eval
 "text: " . main::text(70000) . "."
 

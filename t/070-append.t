@@ -34,6 +34,19 @@ sub count_ids {
     };
 }
 
+# the hash tag of a tenant's keys where there are four partitions
+sub tag_of_four {
+    my ($tenant) = @_;
+    my $crc = 0;
+
+    for my $byte (unpack 'C*', $tenant) {
+        $crc ^= $byte << 8;
+        $crc = ($crc & 0x8000 ? $crc << 1 ^ 0x1021 : $crc << 1) & 0xffff
+            for 1 .. 8;
+    }
+    return (qw(mm cs si bk))[$crc % 4];
+}
+
 no_long_string();
 run_tests();
 
@@ -264,13 +277,7 @@ my ($post) = main::post();
 my $n = 0;
 sub {
     my $tenant = (qw(a b c d e acme))[$n++];
-    my $crc = 0;
-    for my $byte (unpack 'C*', $tenant) {
-        $crc ^= $byte << 8;
-        $crc = ($crc & 0x8000 ? $crc << 1 ^ 0x1021 : $crc << 1) & 0xffff
-            for 1 .. 8;
-    }
-    my $tag = (qw(mm cs si bk))[$crc % 4];
+    my $tag = main::tag_of_four($tenant);
     my @entries = Setter::Suite::redis()->xrevrange("setter:{$tag}:inbox",
         '+', '-', 'COUNT', 1);
     return @entries && $entries[0][1][1] =~ /^1\t[^\t]+\t$tenant\t/
@@ -283,7 +290,35 @@ sub {
 
 
 
-=== TEST 13: the layout is written once, and kept
+=== TEST 13: whether a tenant is known is asked of its partition
+--- http_config
+    setter_redis $TEST_NGINX_REDIS;
+    setter_partitions 4;
+    setter_tenants known;
+    setter_tenant $http_x_tenant;
+--- config
+    location /w {
+        setter_webhook generic;
+        setter_set provider meta;
+    }
+--- post_setup_server_root
+for my $tenant (qw(a b c d)) {
+    Setter::Suite::redis()->sadd("setter:{$_}:known", $tenant)
+        for grep { ($_ eq main::tag_of_four($tenant)) == ($tenant lt 'c') }
+            qw(mm cs si bk);
+}
+--- request eval
+[(main::post()) x 4]
+--- more_headers eval
+[map { "X-Tenant: $_" } qw(a b c d)]
+--- error_code eval
+[201, 201, 404, 404]
+--- queued eval
+[1, 1, 0, 0]
+
+
+
+=== TEST 14: the layout is written once, and kept
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
     setter_partitions 2;
@@ -299,7 +334,7 @@ sub { Setter::Suite::redis()->get('setter:{mm}:layout') }
 
 
 
-=== TEST 14: an acknowledged message survives a quit at once
+=== TEST 15: an acknowledged message survives a quit at once
 --- request eval
 [(main::post()) x 20]
 --- error_code eval
@@ -311,7 +346,7 @@ sub { Setter::Suite::redis()->get('setter:{mm}:layout') }
 
 
 
-=== TEST 15: many in one pipeline, each its own answer
+=== TEST 16: many in one pipeline, each its own answer
 --- pipelined_requests eval
 [map { main::post(",\"message_id\":\"p-$_\"") } 1 .. 30]
 --- error_code eval
@@ -323,7 +358,7 @@ main::count_ids()
 
 
 
-=== TEST 16: the trace goes on where a valid one came, and is new elsewhere
+=== TEST 17: the trace goes on where a valid one came, and is new elsewhere
 --- request eval
 [(main::post()) x 6]
 --- more_headers eval

@@ -33,6 +33,23 @@ our $post = "POST /w\n" . '{"from":"1","text":"a"}';
 
 our $unavailable = qr/^\{"id":null,"status":"ERROR","message":"[^"]+"\}$/;
 
+# How much of the time nginx was on the CPU for half a second: "idle" or
+# "busy"; one that polls without rest has all of it.
+sub rest {
+    my $pid = do {
+        local @ARGV = (server_root() . '/logs/nginx.pid');
+        <> + 0;
+    };
+    my $used = sub {
+        local @ARGV = ("/proc/$pid/stat");
+        my @fields = split ' ', <> =~ s/.*\)//r;
+        return $fields[11] + $fields[12];
+    };
+    my $before = $used->();
+    select undef, undef, undef, 0.5;
+    return $used->() - $before < 25 ? 'idle' : 'busy';
+}
+
 no_long_string();
 run_tests();
 
@@ -603,3 +620,79 @@ XADD 2: silence
 [201, 504, 200, 201]
 --- fake_saw eval
 [undef, undef, undef, "2 x connect"]
+
+
+
+=== TEST 41: no rest is lost over a Redis that is away, silent or broken
+--- fake
+connect 1: silence
+connect 2: raw -ERR max number of clients reached\r\n
+connect 3: close
+connect 4: raw $1000\r\nhalf
+--- request eval
+[$::post, $::post]
+--- response_body_filters eval
+sub { "$_[0] " . main::rest() }
+--- error_code_like eval
+['^50[34]$', '^(?:201|50[34])$']
+--- response_body_like eval
+['idle$', 'idle$']
+
+
+
+=== TEST 42: a Redis that does not read: big messages wait, nginx rests
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
+    setter_tenants any;
+--- fake
+XADD 1: deaf
+--- pipelined_requests eval
+[(map { "POST /w\n" . '{"from":"1","text":"' . 'a' x 200000 . '"}' } 1 .. 4)]
+--- timeout: 10
+--- response_body_filters eval
+my $n = 0;
+sub { $n++ ? $_[0] : "$_[0] " . main::rest() }
+--- error_code_like eval
+[('^50[34]$') x 4]
+--- response_body_like eval
+['idle$', ('ERROR') x 3]
+
+
+
+=== TEST 43: a real one that is stopped for a while
+--- http_config
+    setter_redis $TEST_NGINX_REDIS timeout=400ms backoff=10ms,50ms;
+    setter_tenants any;
+--- request eval
+[($::post) x 4]
+--- response_body_filters eval
+my $n = 0;
+sub {
+    my $signal = (undef, 'STOP', undef, 'CONT')[++$n];
+    kill $signal, $Setter::Suite::server->{pid} if $signal;
+    return $_[0];
+}
+--- error_code_like eval
+['^201$', '^504$', '^50[34]$', '^201$']
+--- response_body_like eval
+['SUCCESS', 'ERROR', 'ERROR', 'SUCCESS']
+
+
+
+=== TEST 44: a client that has left while Redis was slow
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=2s backoff=10ms,50ms;
+    setter_tenants any;
+--- fake
+XADD 1: delay 0.4
+--- request eval
+$::post
+--- timeout: 100ms
+--- abort
+--- error_code_like: ^$
+--- wait: 0.5
+--- fake_saw
+1 x XADD
+--- no_error_log
+[alert]
+[error]

@@ -27,6 +27,9 @@ add_block_preprocessor(sub {
     $block->set_value('http_config', $log) if !defined $block->http_config;
     $block->set_value('config', "    location /w {\n$webhook    }\n"
         . "    location /none { return 200; }\n") if !defined $block->config;
+
+    # the log is written when the client may have its answer already
+    $block->set_value('wait', 0.1);
 });
 
 our $uuid = '[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}';

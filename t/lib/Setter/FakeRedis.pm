@@ -22,6 +22,7 @@ package Setter::FakeRedis;
 #   close              ends the connection instead of replying
 #   reset              the same with a RST
 #   silence            nothing is said on this connection any more
+#   deaf               nothing is read from it any more, either
 #   half               the first half of the healthy reply, then silence
 
 use strict;
@@ -159,7 +160,7 @@ sub take_connection {
 
     my $action = action($fake, 'CONNECT');
     return if !defined $action;
-    act($c, $action, '');
+    act($fake, $c, $action, '');
     flush_out($fake, $c, time);
 }
 
@@ -181,7 +182,8 @@ sub take_bytes {
         my $name = uc $command[0];
         my $action = action($fake, $name);
         my $healthy = healthy($fake, @command);
-        act($c, $action // 'delay 0', $healthy) if !$c->{silent};
+        act($fake, $c, $action // 'delay 0', $healthy)
+            if !$c->{silent};
     }
 
     flush_out($fake, $c, time);
@@ -225,7 +227,7 @@ sub action {
 
 
 sub act {
-    my ($c, $action, $healthy) = @_;
+    my ($fake, $c, $action, $healthy) = @_;
 
     my $say = sub { push @{ $c->{out} }, [time + ($_[1] // 0), $_[0]] };
 
@@ -249,6 +251,10 @@ sub act {
 
     } elsif ($action eq 'silence') {
         $c->{silent} = 1;
+
+    } elsif ($action eq 'deaf') {
+        $c->{silent} = 1;
+        $fake->{select}->remove($c->{socket});
 
     } elsif ($action eq 'half') {
         $say->(substr $healthy, 0, length($healthy) / 2);

@@ -157,8 +157,7 @@ sub send_by_curl {
     my @command = ('curl', '-isS', '--http2', '--http2-prior-knowledge',
         '-k', '--max-time', $timeout, '-H', 'User-Agent:', '-H', 'Accept:',
         $request->{method} eq 'HEAD' ? '-I' : ('-X', $request->{method}),
-        map { ('-H', /: \z/ ? $_ =~ s/: \z/;/r : $_) }
-        grep { !/^(?:Connection|Content-Length):/i }
+        map { ('-H', $_) } grep { !/^Connection:/i }
         @{ $request->{headers} });
 
     if ($request->{body} ne '') {
