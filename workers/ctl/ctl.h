@@ -1,0 +1,52 @@
+/*
+ * setterctl's commands: one interface, a file a subject.
+ */
+
+#ifndef CTL_H
+#define CTL_H
+
+#include <libpq-fe.h>
+
+#include "queue/queue.h"
+
+
+#define CTL_OK      0
+#define CTL_FAILED  1       /* said why on standard error */
+#define CTL_USAGE   2       /* main tells the command's usage */
+
+/* What the commands share; they run as a task. */
+typedef struct {
+    const char        *redis_url;
+    const char        *database_url;
+    const char        *admin_database_url;
+    long               partitions;
+    int                json;        /* for programs, else for people */
+
+    queue_settings_t   queue;
+    redis_t           *redis;       /* by ctl_redis() */
+} ctl_t;
+
+typedef struct {
+    const char  *words;             /* "dead list" */
+    const char  *arguments;         /* "[--tenant SLUG]" */
+    const char  *help;              /* one line */
+    int        (*run)(ctl_t *ctl, int argc, char **argv);
+} ctl_command_t;
+
+/* The Redis of SETTER_REDIS_URL, ready; NULL after saying why not. */
+redis_t *ctl_redis(ctl_t *ctl);
+
+/*
+ * A connection to PostgreSQL that waits (a command has nothing else to do),
+ * to be ended with PQfinish(); NULL after saying why not.  what names the
+ * variable that holds url.
+ */
+PGconn *ctl_database(const char *url, const char *what);
+
+/* "setterctl: …" on standard error; returns CTL_FAILED. */
+int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+int ctl_migrate(ctl_t *ctl, int argc, char **argv);
+
+
+#endif /* CTL_H */
