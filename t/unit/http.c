@@ -5,6 +5,8 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,7 +18,34 @@
 static int                port;
 static char               base[64];
 static pthread_mutex_t    lock = PTHREAD_MUTEX_INITIALIZER;
-static int                seen_cut, in_flight, highest;
+static int                seen_cut, in_flight, highest, pair;
+static int                resolving, released, kept_waiting;
+
+
+static int count(int *counter, int by);
+
+
+/* The C library's, but "slow.test" takes until the test lets it go. */
+int
+getaddrinfo(const char *node, const char *service,
+    const struct addrinfo *hints, struct addrinfo **res)
+{
+    int   i;
+    int (*real)(const char *, const char *, const struct addrinfo *,
+                struct addrinfo **);
+
+    if (node != NULL && strcmp(node, "slow.test") == 0) {
+        count(&resolving, 1);
+        for (i = 0; i < 20000 && count(&released, 0) == 0; i++) {
+            usleep(1000);
+        }
+        count(&kept_waiting, i == 20000);
+        return EAI_NONAME;
+    }
+
+    *(void **) &real = dlsym(RTLD_NEXT, "getaddrinfo");
+    return real(node, service, hints, res);
+}
 
 
 static void
@@ -103,6 +132,24 @@ serve_request(int fd, const char *request)
         }
         usleep(20000);
         count(&in_flight, -1);
+    }
+
+    if (strstr(request, " /drip ") != NULL) {
+        send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 41,
+             MSG_NOSIGNAL);
+        for (i = 0; i < 300 && send(fd, "x", 1, MSG_NOSIGNAL) == 1; i++) {
+            usleep(10000);
+        }
+        return -1;
+    }
+
+    if (strstr(request, " /pair ") != NULL) {
+        count(&pair, 1);
+        for (i = 0; i < 20000 && count(&pair, 0) < 2; i++) {
+            usleep(1000);
+        }
+        answer(fd, "", i < 20000 ? "both" : "alone", 4);
+        return 0;
     }
 
     body = strstr(request, "\r\n\r\n") + 4;
@@ -469,6 +516,162 @@ test_cancel(void **state)
 }
 
 
+/* A body that trickles in does not put the deadline off. */
+static void
+drips(void *arg)
+{
+    arena_t          *arena;
+    http_request_t    request = { .timeout_ms = 200 };
+    http_response_t   response;
+
+    (void) arg;
+    arena = arena_create();
+    assert_int_equal(call(&request, "/drip", &response, arena),
+                     HTTP_TIMEOUT);
+    assert_true(response.may_have_left);
+    arena_destroy(arena);
+}
+
+
+static void
+test_total_deadline(void **state)
+{
+    (void) state;
+    unit_run(drips, NULL);
+}
+
+
+/* What speaks no TLS is never sent a request. */
+static void
+no_tls(void *arg)
+{
+    char              url[64];
+    arena_t          *arena;
+    http_request_t    request = { .method = "GET", .timeout_ms = 200 };
+    http_response_t   response;
+
+    (void) arg;
+    arena = arena_create();
+    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
+    request.url = url;
+    assert_int_equal(http_call(&request, &response, arena), HTTP_TIMEOUT);
+    assert_false(response.may_have_left);
+    assert_int_equal(response.status, 0);
+    arena_destroy(arena);
+}
+
+
+static void
+test_no_tls(void **state)
+{
+    (void) state;
+    unit_run(no_tls, NULL);
+}
+
+
+static void
+asks_for_pair(void *arg)
+{
+    char              url[64];
+    arena_t          *arena;
+    http_request_t    request = { .method = "GET", .timeout_ms = 60000 };
+    http_response_t   response;
+
+    (void) arg;
+    arena = arena_create();
+    snprintf(url, sizeof(url), "http://localhost:%d/pair", port);
+    request.url = url;
+    assert_int_equal(http_call(&request, &response, arena), HTTP_OK);
+    assert_string_equal(response.body, "both");
+    arena_destroy(arena);
+}
+
+
+/*
+ * In the clear no call waits for another one's response, not even where
+ * there is no connection yet (to that name).
+ */
+static void
+test_first_calls_go_together(void **state)
+{
+    (void) state;
+
+    pair = 0;
+    task_start("pair", asks_for_pair, NULL);
+    unit_run(asks_for_pair, NULL);
+}
+
+
+/* Giving up a call does not wait for the resolver. */
+static void
+gives_up_resolving(void *arg)
+{
+    arena_t          *arena;
+    http_request_t    request = { .method = "GET", .timeout_ms = 200,
+                                  .url = "http://slow.test/" };
+    http_response_t   response;
+
+    (void) arg;
+    arena = arena_create();
+    assert_int_equal(http_call(&request, &response, arena), HTTP_TIMEOUT);
+    assert_false(response.may_have_left);
+    count(&released, 1);
+    arena_destroy(arena);
+}
+
+
+static void
+test_slow_resolver(void **state)
+{
+    (void) state;
+
+    unit_run(gives_up_resolving, NULL);
+    assert_int_equal(count(&resolving, 0), 1);
+    assert_int_equal(count(&kept_waiting, 0), 0);
+}
+
+
+static int  left_line;
+
+/* Who stands in line for a host can time out and be cancelled. */
+static void
+stands_in_line(void *arg)
+{
+    arena_t          *arena;
+    http_request_t    request = { .timeout_ms = (intptr_t) arg };
+    http_response_t   response;
+    http_error_e      error;
+
+    arena = arena_create();
+    error = call(&request, "/never", &response, arena);
+    if (!response.may_have_left) {
+        assert_int_equal(error, arg == NULL ? HTTP_CANCELLED : HTTP_TIMEOUT);
+        left_line++;
+    }
+    arena_destroy(arena);
+}
+
+
+static void
+test_leaving_the_line(void **state)
+{
+    int  i;
+
+    (void) state;
+
+    for (i = 0; i < 8; i++) {
+        task_start("waits", stands_in_line, (void *) (intptr_t) 1000);
+    }
+
+    task_start("gives up", stands_in_line, (void *) (intptr_t) 100);
+    task_start("cancels", cancels, task_start("in line", stands_in_line,
+                                              NULL));
+    loop_run();
+    assert_int_equal(left_line, 2);
+    unit_run(echoes, NULL);
+}
+
+
 int
 main(void)
 {
@@ -478,7 +681,12 @@ main(void)
         cmocka_unit_test(test_retry_after),
         cmocka_unit_test(test_once_is_once),
         cmocka_unit_test(test_a_host_has_so_many_slots),
-        cmocka_unit_test(test_cancel)
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_total_deadline),
+        cmocka_unit_test(test_no_tls),
+        cmocka_unit_test(test_first_calls_go_together),
+        cmocka_unit_test(test_slow_resolver),
+        cmocka_unit_test(test_leaving_the_line)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

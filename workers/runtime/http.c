@@ -14,10 +14,15 @@
 #include "runtime/task.h"
 
 
-#define HTTP_MAX_BODY     (1024 * 1024)
-#define HTTP_BUFFER       4096L
-#define HTTP_IDLE_S       30L       /* an older idle connection is not used */
-#define HTTP_MAX_IDLE     64        /* easy handles kept */
+#define HTTP_MAX_BODY  (1024 * 1024)
+#define HTTP_BUFFER    4096L
+#define HTTP_UPLOAD    16384L       /* the least that libcurl takes */
+#define HTTP_IDLE_S    30L          /* an older idle connection is not used */
+#define HTTP_MAX_IDLE  64           /* easy handles kept */
+
+
+#define http_set(option, value)                                               \
+    bad |= curl_easy_setopt(easy, option, value) != CURLE_OK
 
 
 /* A scheme, host and port, and who may talk to it. */
@@ -34,6 +39,9 @@ static CURL *http_take_easy(void);
 static void http_give_easy(CURL *easy, int reuse);
 static int http_prepare(http_transfer_t *transfer,
     const http_request_t *request, int64_t timeout_ms);
+static int http_set_headers(http_transfer_t *transfer,
+    const http_request_t *request);
+static long http_version(const char *url);
 static int http_wait(http_transfer_t *transfer, int64_t deadline);
 static void http_judge(const http_transfer_t *transfer, int waited,
     http_response_t *response);
@@ -58,7 +66,7 @@ http_init(long max_per_host)
 {
     http_max_per_host = max_per_host;
 
-    return http_loop_init();
+    return http_loop_init(max_per_host);
 }
 
 
@@ -201,12 +209,53 @@ static int
 http_prepare(http_transfer_t *transfer, const http_request_t *request,
     int64_t timeout_ms)
 {
-    int                 bad;
-    CURL               *easy;
+    int    bad;
+    CURL  *easy;
+
+    if (http_set_headers(transfer, request) != 0) {
+        return -1;
+    }
+
+    easy = transfer->easy;
+    bad = 0;
+
+    http_set(CURLOPT_URL, request->url);
+    http_set(CURLOPT_CUSTOMREQUEST, request->method);
+    http_set(CURLOPT_HTTPHEADER, transfer->headers);
+    http_set(CURLOPT_PROTOCOLS_STR, "http,https");
+    http_set(CURLOPT_PROXY, "");
+    http_set(CURLOPT_HTTP_VERSION, http_version(request->url));
+    http_set(CURLOPT_PIPEWAIT, 1L);
+    http_set(CURLOPT_NOSIGNAL, 1L);
+    http_set(CURLOPT_BUFFERSIZE, HTTP_BUFFER);
+    http_set(CURLOPT_UPLOAD_BUFFERSIZE, HTTP_UPLOAD);
+    http_set(CURLOPT_MAXAGE_CONN, HTTP_IDLE_S);
+    http_set(CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_ms);
+    http_set(CURLOPT_ERRORBUFFER, transfer->error);
+    http_set(CURLOPT_PRIVATE, transfer);
+    http_set(CURLOPT_WRITEFUNCTION, http_on_body);
+    http_set(CURLOPT_WRITEDATA, transfer);
+    http_set(CURLOPT_PREREQFUNCTION, http_on_connected);
+    http_set(CURLOPT_PREREQDATA, transfer);
+
+    /* else who gives up a call waits for the thread that resolves its name */
+    http_set(CURLOPT_QUICK_EXIT, 1L);
+
+    if (request->body != NULL) {
+        http_set(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
+        http_set(CURLOPT_POSTFIELDS, request->body);
+    }
+
+    return bad ? -1 : 0;
+}
+
+
+static int
+http_set_headers(http_transfer_t *transfer, const http_request_t *request)
+{
     const char        **header;
     struct curl_slist  *list;
 
-    easy = transfer->easy;
     list = curl_slist_append(NULL, "Expect:");
 
     for (header = request->headers; header != NULL && *header != NULL;
@@ -220,36 +269,20 @@ http_prepare(http_transfer_t *transfer, const http_request_t *request,
     }
 
     transfer->headers = list;
-    bad = 0;
+    return 0;
+}
 
-#define http_set(option, value)                                               \
-    bad |= curl_easy_setopt(easy, option, value) != CURLE_OK
 
-    http_set(CURLOPT_URL, request->url);
-    http_set(CURLOPT_CUSTOMREQUEST, request->method);
-    http_set(CURLOPT_HTTPHEADER, transfer->headers);
-    http_set(CURLOPT_PROTOCOLS_STR, "http,https");
-    http_set(CURLOPT_PROXY, "");
-    http_set(CURLOPT_NOSIGNAL, 1L);
-    http_set(CURLOPT_PIPEWAIT, 1L);
-    http_set(CURLOPT_BUFFERSIZE, HTTP_BUFFER);
-    http_set(CURLOPT_MAXAGE_CONN, HTTP_IDLE_S);
-    http_set(CURLOPT_CONNECTTIMEOUT_MS, (long) timeout_ms);
-    http_set(CURLOPT_ERRORBUFFER, transfer->error);
-    http_set(CURLOPT_PRIVATE, transfer);
-    http_set(CURLOPT_WRITEFUNCTION, http_on_body);
-    http_set(CURLOPT_WRITEDATA, transfer);
-    http_set(CURLOPT_PREREQFUNCTION, http_on_connected);
-    http_set(CURLOPT_PREREQDATA, transfer);
-
-    if (request->body != NULL) {
-        http_set(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
-        http_set(CURLOPT_POSTFIELDS, request->body);
-    }
-
-#undef http_set
-
-    return bad ? -1 : 0;
+/*
+ * HTTP/2 where TLS can agree on it.  In the clear it is HTTP/1.1 for certain:
+ * else libcurl (CURLOPT_PIPEWAIT) would let the other calls to a new host
+ * wait for the first one's whole response.
+ */
+static long
+http_version(const char *url)
+{
+    return strncasecmp(url, "https:", 6) == 0 ? CURL_HTTP_VERSION_2TLS
+                                              : CURL_HTTP_VERSION_1_1;
 }
 
 

@@ -34,7 +34,7 @@ static uv_timer_t   http_timer;
 
 
 int
-http_loop_init(void)
+http_loop_init(long max_idle)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return -1;
@@ -49,6 +49,10 @@ http_loop_init(void)
     curl_multi_setopt(http_multi, CURLMOPT_SOCKETFUNCTION, http_on_socket);
     curl_multi_setopt(http_multi, CURLMOPT_TIMERFUNCTION,
                       http_on_timer_wanted);
+
+    /* libcurl's own limit shrinks with each call that ends, and would close
+     * what the next burst needs */
+    curl_multi_setopt(http_multi, CURLMOPT_MAXCONNECTS, max_idle);
 
     return 0;
 }

@@ -31,7 +31,8 @@ typedef struct {
 } http_transfer_t;
 
 
-int http_loop_init(void);
+/* max_idle: connections kept for the next calls, of all hosts together. */
+int http_loop_init(long max_idle);
 void http_loop_free(void);
 
 /* Starts the transfer: sets done and wakes its task at the end. */
