@@ -1,0 +1,382 @@
+/*
+ * setter-worker: takes conversations from the queue and answers them.
+ */
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "reply/claim.h"
+#include "reply/lease.h"
+#include "runtime/config.h"
+#include "runtime/http.h"
+#include "runtime/log.h"
+#include "runtime/loop.h"
+#include "runtime/pg.h"
+
+
+#define WORKER_TURN_BYTES   (256 * 1024)
+#define WORKER_MAX_CRASHES  3
+#define WORKER_POLL_MS      20
+
+
+typedef struct {
+    const char  *redis_url;
+    const char  *database_url;
+    long         partitions;
+    const char  *llm;
+    const char  *llm_model;
+    const char  *openai_base_url;
+    const char  *openai_api_key;
+    const char  *manychat_base_url;
+    const char  *manychat_api_key;
+    const char  *infobip_base_url;
+    const char  *infobip_api_key;
+    const char  *infobip_sender;
+    const char  *system_prompt;
+    long         memory_exchanges;
+    long         concurrency;
+    long         turn_jobs;
+    long         lease_ms;
+    long         max_failures;
+    long         llm_timeout_ms;
+    long         send_timeout_ms;
+    long         stop_ms;
+    long         db_pool;
+    const char  *log_level;
+} settings_t;
+
+
+static void settings_check(const settings_t *settings);
+static void worker_set(const settings_t *settings);
+static int worker_open(const settings_t *settings);
+static int worker_handshake(redis_t *redis, void *data);
+static void worker_run(void);
+static void worker_stop(int signal);
+static void worker_leave(void *data);
+static void worker_cancel_turns(void);
+
+
+#define setting_text(variable, option, member, initial, help)                 \
+    { variable, option, CONFIG_TEXT, offsetof(settings_t, member), initial,   \
+      0, 0, 0, help }
+
+#define setting_secret(variable, option, member, help)                        \
+    { variable, option, CONFIG_TEXT, offsetof(settings_t, member), NULL,      \
+      0, 0, 1, help }
+
+#define setting_number(variable, option, member, initial, min, max, help)     \
+    { variable, option, CONFIG_NUMBER, offsetof(settings_t, member), initial, \
+      min, max, 0, help }
+
+static const config_setting_t  settings_table[] = {
+    setting_secret("SETTER_REDIS_URL", "redis-url", redis_url,
+                   "Redis: unix:PATH or redis://[user:password@]host"
+                   "[:port][/db]"),
+    setting_secret("SETTER_DATABASE_URL", "database-url", database_url,
+                   "PostgreSQL, as libpq takes it; the worker's role"),
+    setting_number("SETTER_PARTITIONS", "partitions", partitions, "1",
+                   1, SETTER_MAX_PARTITIONS,
+                   "partitions of the queue, the same everywhere"),
+    setting_text("SETTER_LLM", "llm", llm, "openai",
+                 "whose interface the model has: openai"),
+    setting_text("SETTER_LLM_MODEL", "llm-model", llm_model, "gpt-4o-mini",
+                 "the model's name"),
+    setting_text("OPENAI_BASE_URL", "openai-base-url", openai_base_url,
+                 "https://api.openai.com/v1", "with the version, /v1"),
+    setting_secret("OPENAI_API_KEY", "openai-api-key", openai_api_key,
+                   "key of the model's provider"),
+    setting_text("MANYCHAT_BASE_URL", "manychat-base-url", manychat_base_url,
+                 "https://api.manychat.com", "ManyChat's API"),
+    setting_secret("MANYCHAT_API_KEY", "manychat-api-key", manychat_api_key,
+                   "key of ManyChat's API"),
+    setting_text("INFOBIP_BASE_URL", "infobip-base-url", infobip_base_url,
+                 "https://api.infobip.com", "Infobip's API"),
+    setting_secret("INFOBIP_API_KEY", "infobip-api-key", infobip_api_key,
+                   "key of Infobip's API"),
+    setting_text("INFOBIP_SENDER", "infobip-sender", infobip_sender, NULL,
+                 "our number, where the message did not come to one"),
+    setting_text("SETTER_SYSTEM_PROMPT", "system-prompt", system_prompt,
+                 "You answer messages from customers. Be friendly and brief,"
+                 " and answer in the language they write in.",
+                 "what the model is told first"),
+    setting_number("SETTER_MEMORY_EXCHANGES", "memory-exchanges",
+                   memory_exchanges, "10", 0, 100,
+                   "exchanges of a conversation that the model is reminded"
+                   " of"),
+    setting_number("SETTER_CONCURRENCY", "concurrency", concurrency, "1000",
+                   1, 20000, "turns in hand at once"),
+    setting_number("SETTER_TURN_JOBS", "turn-jobs", turn_jobs, "20", 1, 100,
+                   "messages that one answer may cover"),
+    setting_number("SETTER_LEASE_MS", "lease-ms", lease_ms, "5000",
+                   500, 600000,
+                   "after so long a worker's silence its turns go to another"),
+    setting_number("SETTER_MAX_FAILURES", "max-failures", max_failures, "8",
+                   1, 1000, "failed tries after which jobs are given up"),
+    setting_number("SETTER_LLM_TIMEOUT_MS", "llm-timeout-ms", llm_timeout_ms,
+                   "60000", 100, 3600000,
+                   "the model's time to answer, repeated calls included; one"
+                   " call has half of it"),
+    setting_number("SETTER_SEND_TIMEOUT_MS", "send-timeout-ms",
+                   send_timeout_ms, "15000", 100, 600000,
+                   "the provider's time to accept an answer"),
+    setting_number("SETTER_STOP_MS", "stop-ms", stop_ms, "30000", 0, 3600000,
+                   "time to finish turns after a TERM signal; the rest is"
+                   " handed back"),
+    setting_number("SETTER_DB_POOL", "db-pool", db_pool, "8", 1, 64,
+                   "connections to PostgreSQL"),
+    setting_text("SETTER_LOG_LEVEL", "log-level", log_level, "info",
+                 "debug, info, warn or error"),
+};
+
+static const char  usage[] =
+    "Usage: setter-worker [OPTION...]\n"
+    "\n"
+    "Takes conversations from the queue and answers them. Each setting is an\n"
+    "option and a variable of the environment; the option wins. TERM stops.";
+
+static settings_t  settings;
+static worker_t    worker;
+static char        worker_name[128];
+static int         worker_greeted;      /* Redis was once found usable */
+static int         worker_status;       /* to exit with */
+
+
+int
+main(int argc, char **argv)
+{
+    int   words;
+    char  host[64];
+
+    words = config_read(settings_table,
+                        sizeof(settings_table) / sizeof(settings_table[0]),
+                        &settings, argc, argv, usage);
+    if (words < argc) {
+        fprintf(stderr, "setter-worker: unexpected \"%s\"\n", argv[words]);
+        return 2;
+    }
+
+    settings_check(&settings);
+
+    gethostname(host, sizeof(host) - 1);
+    snprintf(worker_name, sizeof(worker_name), "%s-%d", host, (int) getpid());
+    worker_set(&settings);
+
+    if (loop_init() != 0 || http_init(settings.concurrency) != 0) {
+        fprintf(stderr, "setter-worker: cannot start: no memory\n");
+        return 1;
+    }
+
+    if (worker_open(&settings) != 0) {
+        return 2;
+    }
+
+    worker_run();
+
+    redis_close(worker.bell);
+    redis_close(worker.redis);
+    pg_free();
+    http_free();
+    return worker_status;
+}
+
+
+/* What the table cannot check. */
+static void
+settings_check(const settings_t *set)
+{
+    if (log_set_level(set->log_level) != 0) {
+        fprintf(stderr, "setter-worker: SETTER_LOG_LEVEL is \"%s\", expected"
+                " debug, info, warn or error\n", set->log_level);
+        exit(2);
+    }
+
+    if (strcmp(set->llm, "openai") != 0) {
+        fprintf(stderr, "setter-worker: SETTER_LLM is \"%s\", which is not in"
+                " this version; it has openai\n", set->llm);
+        exit(2);
+    }
+
+    if (set->redis_url == NULL || set->database_url == NULL) {
+        fprintf(stderr, "setter-worker: %s is not set\n",
+                set->redis_url == NULL ? "SETTER_REDIS_URL"
+                                       : "SETTER_DATABASE_URL");
+        exit(2);
+    }
+}
+
+
+static void
+worker_set(const settings_t *set)
+{
+    log_set_name("setter-worker");
+
+    worker.queue.partitions = (unsigned) set->partitions;
+    worker.queue.worker = worker_name;
+    worker.queue.lease_ms = set->lease_ms;
+    worker.queue.turn_jobs = set->turn_jobs;
+    worker.queue.turn_bytes = WORKER_TURN_BYTES;
+    worker.queue.max_failures = set->max_failures;
+    worker.queue.max_crashes = WORKER_MAX_CRASHES;
+
+    worker.llm.provider = set->llm;
+    worker.llm.model = set->llm_model;
+    worker.llm.base_url = set->openai_base_url;
+    worker.llm.api_key = set->openai_api_key;
+
+    worker.accounts[0].provider = "manychat";
+    worker.accounts[0].account.base_url = set->manychat_base_url;
+    worker.accounts[0].account.api_key = set->manychat_api_key;
+    worker.accounts[1].provider = "infobip";
+    worker.accounts[1].account.base_url = set->infobip_base_url;
+    worker.accounts[1].account.api_key = set->infobip_api_key;
+    worker.accounts[1].account.sender = set->infobip_sender;
+
+    worker.system_prompt = set->system_prompt;
+    worker.memory_exchanges = set->memory_exchanges;
+    worker.llm_timeout_ms = set->llm_timeout_ms;
+    worker.send_timeout_ms = set->send_timeout_ms;
+    worker.concurrency = set->concurrency;
+
+    LIST_INIT(&worker.turns);
+    task_sem_init(&worker.wake, 0);
+    task_sem_init(&worker.arm, 0);
+}
+
+
+/* Connections are made in the background; only a wrong setting fails. */
+static int
+worker_open(const settings_t *set)
+{
+    char  error[256];
+
+    if (pg_init(set->database_url, (int) set->db_pool) != 0) {
+        fprintf(stderr, "setter-worker: SETTER_DATABASE_URL cannot be read\n");
+        return -1;
+    }
+
+    worker.redis = redis_open(set->redis_url, "commands", worker_handshake,
+                              &worker, error, sizeof(error));
+    if (worker.redis != NULL) {
+        worker.bell = redis_open(set->redis_url, "bell", NULL, NULL, error,
+                                 sizeof(error));
+    }
+
+    if (worker.bell == NULL) {
+        fprintf(stderr, "setter-worker: SETTER_REDIS_URL: %s\n", error);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/*
+ * A Redis that must not be used stops the start.  After a reconnection what
+ * is in hand is prolonged before all else.
+ */
+static int
+worker_handshake(redis_t *redis, void *data)
+{
+    worker_t  *self = data;
+
+    if (queue_handshake(redis, &self->queue) != 0) {
+        if (self->queue.refusal[0] != '\0' && !worker_greeted) {
+            worker_status = 2;
+            loop_stop();
+        }
+        return -1;
+    }
+
+    worker_greeted = 1;
+    lease_extend(self);
+    return 0;
+}
+
+
+static void
+worker_run(void)
+{
+    const char  *missing;
+
+    missing = llm_check(&worker.llm);
+    if (missing != NULL) {
+        log_warn("no model, so nothing is claimed", "hint", missing);
+    }
+
+    if (task_start("claim", claim_run, &worker) == NULL
+        || task_start("listen", claim_listen, &worker) == NULL
+        || task_start("lease", lease_run, &worker) == NULL
+        || loop_on_signal(SIGTERM, worker_stop) != 0
+        || loop_on_signal(SIGINT, worker_stop) != 0)
+    {
+        log_error("cannot start: no memory");
+        worker_status = 1;
+        return;
+    }
+
+    log_info("started", "worker", worker_name, "concurrency",
+             log_number(worker.concurrency));
+    loop_run();
+    log_info("stopped", "worker", worker_name);
+}
+
+
+/* A second signal changes nothing. */
+static void
+worker_stop(int signal)
+{
+    if (worker.stopping) {
+        return;
+    }
+
+    log_info("stopping", "signal", signal == SIGTERM ? "TERM" : "INT",
+             "turns", log_number(worker.nturns));
+
+    worker.stopping = 1;
+    claim_wake(&worker);
+
+    if (task_start("stop", worker_leave, NULL) == NULL) {
+        loop_stop();
+    }
+}
+
+
+/*
+ * Turns in hand may end in their own time, then those that wait are handed
+ * back.  A send that has begun is seen to its end.
+ */
+static void
+worker_leave(void *data)
+{
+    int64_t  deadline;
+
+    (void) data;
+    deadline = loop_now_ms() + settings.stop_ms;
+
+    while (worker.nturns > 0 || worker.claiming) {
+        if (loop_now_ms() >= deadline && !worker.leaving) {
+            worker.leaving = 1;
+            worker_cancel_turns();
+        }
+
+        task_sleep(WORKER_POLL_MS);
+    }
+
+    loop_stop();
+}
+
+
+static void
+worker_cancel_turns(void)
+{
+    turn_t  *turn;
+
+    log_info("handing back", "turns", log_number(worker.nturns));
+
+    LIST_FOREACH(turn, &worker.turns, link) {
+        task_cancel(turn->task);
+    }
+}
