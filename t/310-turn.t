@@ -1,0 +1,761 @@
+#!/usr/bin/perl
+
+# A worker's turns, on a real Redis and PostgreSQL; the model and the
+# providers are the sandbox.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::XS ();
+use Setter::Postgres;
+use Setter::Queue;
+use Setter::Redis;
+use Setter::Sandbox;
+use Setter::Worker;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $json = JSON::XS->new->utf8->canonical;
+my $postgres = Setter::Postgres->start;
+my $server = Setter::Redis->start(appendonly => 'yes');
+my $sandbox = Setter::Sandbox->start;
+my $redis = $server->client;
+my $tag = 'mm';     # of the only partition
+my $queue = Setter::Queue->new($redis, tag => $tag);
+my $chat = 5550100;
+
+my %env = (
+    SETTER_REDIS_URL     => $server->url,
+    SETTER_DATABASE_URL  => $postgres->url('worker'),
+    OPENAI_BASE_URL      => $sandbox->url . '/v1',
+    OPENAI_API_KEY       => 'sandbox',
+    MANYCHAT_BASE_URL    => $sandbox->url,
+    MANYCHAT_API_KEY     => '1:sandbox',
+    INFOBIP_BASE_URL     => $sandbox->url,
+    INFOBIP_API_KEY      => 'sandbox',
+    INFOBIP_SENDER       => '15550199',
+    SETTER_LEASE_MS      => 1000,
+    SETTER_SEND_TIMEOUT_MS => 2000,
+    SETTER_LOG_LEVEL     => 'debug',
+);
+
+sub worker { Setter::Worker->start(%env, @_) }
+
+# A conversation of its own for a test.
+sub lane {
+    $chat++;
+    return 'acme/conv/manychat:-:' . $chat;
+}
+
+sub uuid {
+    my $hex = join '', map { sprintf '%04x', int rand 65536 } 1 .. 8;
+
+    return join '-', unpack 'A8 A4 A4 A4 A12', $hex;
+}
+
+# Appends a message as the module does; returns its id.
+sub message {
+    my ($lane, $text, %more) = @_;
+    my $id = delete $more{id} // uuid();
+    my ($tenant) = $lane =~ m{^([^/]+)};
+    my %job = (
+        id => $id, kind => 'message', tenant => $tenant, lane => $lane,
+        channel => 'telegram', from => ($lane =~ /(\d+)$/)[0],
+        text => $text, type => 'text', provider => 'manychat',
+        received_at => '2026-11-20T10:30:00.123Z',
+        trace => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+        data => { surface => 'instagram' }, %more,
+    );
+    my $envelope = delete $job{envelope} // $json->encode(\%job);
+
+    $queue->append(id => $id, lane => $lane, kind => $job{kind},
+                   envelope => $envelope);
+    return $id;
+}
+
+sub wait_for {
+    my ($name, $code, $seconds) = @_;
+    my $limit = time + ($seconds // 10);
+    my $result;
+
+    until ($result = $code->()) {
+        if (time > $limit) {
+            diag "waited in vain: $name";
+            last;
+        }
+        sleep 0.02;
+    }
+
+    return $result;
+}
+
+sub value { $postgres->value('system', @_) }
+
+sub job { value("SELECT status FROM jobs WHERE id = '$_[0]'") // '' }
+
+sub reason { value("SELECT reason FROM jobs WHERE id = '$_[0]'") // '' }
+
+sub wait_job {
+    my ($id, $status, $seconds) = @_;
+
+    wait_for("$id to be $status", sub { job($id) eq $status }, $seconds);
+    is(job($id), $status, "the job is $status");
+}
+
+# State and error of the reply to a turn.
+sub reply {
+    my ($row) = $postgres->sql('system', "SELECT state, error FROM messages
+        WHERE turn = '$_[0]' AND direction = 'out'");
+
+    return $row ? @$row : ('');
+}
+
+sub texts {
+    my ($lane) = @_;
+    my ($to) = $lane =~ /(\d+)$/;
+
+    return [map { $_->{text} } grep { $_->{to} eq $to } @{ $sandbox->sent }];
+}
+
+# The queue has nothing of the lane any more.
+sub wait_idle {
+    my ($lane, $seconds) = @_;
+
+    ok(wait_for("$lane to be idle", sub {
+        !$redis->exists($queue->key("lane:$lane"))
+            && !$redis->exists($queue->key("claim:$lane"))
+    }, $seconds), 'the queue has dropped the jobs');
+}
+
+sub asked { $sandbox->calls->{chat}{count} }
+
+sub fresh {
+    $sandbox->reset;
+    $sandbox->reset_calls;
+    $sandbox->behave($_[0]) if $_[0];
+}
+
+sub wait_asking {
+    wait_for('the model to be asked', sub { $sandbox->calls->{chat}{open} });
+}
+
+
+subtest 'one message is answered' => sub {
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello', provider_id => 'in.1',
+                     profile => { name => 'Robin' });
+
+    wait_job($id, 'done');
+    wait_idle($lane);
+    is_deeply(texts($lane), ['Hello'], 'the answer was sent once');
+    is((reply($id))[0], 'sent', 'and is recorded as sent');
+
+    my ($row) = $postgres->sql('system', "SELECT attempts, kind, lane,
+        payload->>'text', turn = id, received_at <= now() FROM jobs
+        WHERE id = '$id'");
+    is_deeply($row, [1, 'message', $lane, 'Hello', 't', 't'], 'the job');
+
+    ($row) = $postgres->sql('system', "SELECT direction, state, provider_id,
+        address, text FROM messages WHERE id = '$id'");
+    is_deeply($row, ['in', 'received', 'in.1', $chat, 'Hello'],
+              'the message that came in');
+
+    ($row) = $postgres->sql('system', "SELECT provider, address, surface,
+        text, model IS NOT NULL, completion_tokens > 0, sent_at IS NOT NULL
+        FROM messages WHERE turn = '$id' AND direction = 'out'");
+    is_deeply($row, ['manychat', $chat, 'instagram', 'Hello', 't', 't', 't'],
+              'the reply');
+
+    is(value("SELECT profile->>'name' FROM contacts
+              WHERE address = '$chat'"), 'Robin', 'the contact');
+    is(value("SELECT slug FROM tenants"), 'acme', 'the tenant');
+
+    is_deeply([map { $_->{step} } grep { $_->{msg} eq 'step' }
+               $worker->lines],
+              [qw(claimed recorded asked composed sending sent completed)],
+              'the log has each step');
+    my ($turn) = $worker->turns;
+    is($turn->{outcome}, 'sent', 'and the end');
+    is($turn->{trace}, '4bf92f3577b34da6a3ce929d0e0e4736',
+       'with the trace id');
+    is($worker->stop, 0, 'TERM ends the worker');
+};
+
+
+subtest 'three quick messages have one answer' => sub {
+    fresh();
+    my $lane = lane();
+    my @ids = map { message($lane, $_) } qw(one two three);
+    my $worker = worker();
+
+    wait_job($_, 'done') for @ids;
+    wait_idle($lane);
+    is_deeply(texts($lane), ["one\ntwo\nthree"],
+              'which knows all, in order');
+    is(asked(), 1, 'the model was asked once');
+};
+
+
+subtest 'the model is reminded of what was said' => sub {
+    my $model = Setter::Model->start;
+    my $worker = worker(OPENAI_BASE_URL => $model->url,
+                        SETTER_MEMORY_EXCHANGES => 2,
+                        SETTER_SYSTEM_PROMPT => 'Be brief.');
+    my $lane = lane();
+
+    for my $n (1 .. 4) {
+        wait_job(message($lane, "question $n"), 'done');
+    }
+
+    is_deeply([map { "$_->{role}: $_->{content}" } $model->last_messages],
+              ['system: Be brief.',
+               'user: question 2', 'assistant: answer to question 2',
+               'user: question 3', 'assistant: answer to question 3',
+               'user: question 4'], 'of the last exchanges');
+};
+
+
+# --- the fence: each condition holds the reply back
+
+my %gates = (
+    'a person takes over' => {
+        sql    => 'UPDATE conversations SET taken_over = true',
+        reason => qr/taken over/,
+    },
+    'the contact opts out' => {
+        sql    => 'UPDATE contacts SET opted_out = true',
+        where  => sub { "address = '$chat'" },
+        reason => qr/opted out/,
+    },
+    'the window closes' => {
+        sql    => 'UPDATE conversations SET window_until = now()',
+        reason => qr/window/,
+    },
+);
+
+for my $name (sort keys %gates) {
+    subtest "$name while the model thinks" => sub {
+        fresh({ chat => { latency_ms => 300 } });
+        my $worker = worker();
+        my $lane = lane();
+        my $gate = $gates{$name};
+        my $where = $gate->{where} ? $gate->{where}->() : "lane = '$lane'";
+        my $id = message($lane, 'Hello');
+
+        wait_asking();
+        $postgres->sql('system', "$gate->{sql} WHERE $where");
+        wait_job($id, 'done');
+        wait_idle($lane);
+        my ($state, $error) = reply($id);
+        is($state, 'failed', 'the reply is dropped');
+        like($error, $gate->{reason}, 'with the reason');
+        like(reason($id), $gate->{reason}, 'which the job has too');
+        is_deeply(texts($lane), [], 'nothing is sent');
+    };
+}
+
+subtest 'a later turn has begun' => sub {
+    fresh({ chat => { latency_ms => 300 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    my $token = value("UPDATE conversations SET turn_token = turn_token
+                       + 1000000000000000 WHERE lane = '$lane'
+                       RETURNING turn_token - 1000000000000000");
+    ok($worker->wait_log(sub { ($_->{outcome} // '') eq 'back' }),
+       'the stale turn goes back');
+    is((reply($id))[0], '', 'its answer is not even stored');
+
+    $postgres->sql('system', "UPDATE conversations SET turn_token = $token
+                              WHERE lane = '$lane'");
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'the next one answers');
+};
+
+subtest 'a reply that is no longer composed' => sub {
+    fresh({ manychat => { status => { 500 => 1 } } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    ok($worker->wait_log(sub { ($_->{outcome} // '') eq 'retry' }),
+       'the provider refuses');
+    is((reply($id))[0], 'composed', 'the reply waits');
+    is(job($id), 'queued', 'so does the job');
+    like(reason($id), qr/500/, 'with the reason');
+
+    $postgres->sql('system', "UPDATE messages SET state = 'sending'
+                              WHERE turn = '$id' AND direction = 'out'");
+    fresh();
+    wait_job($id, 'done');
+    is((reply($id))[0], 'unknown', 'it may have been sent');
+    is_deeply(texts($lane), [], 'so it is not sent again');
+    is(asked(), 0, 'and the model not asked again');
+};
+
+
+# --- what happens to workers
+
+subtest 'a worker is killed while the model thinks' => sub {
+    fresh({ chat => { latency_ms => 1000 } });
+    my $first = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    $first->stop('KILL');
+    my $second = worker();
+    my $killed = time;
+    wait_job($id, 'done');
+    cmp_ok(time - $killed, '<', 1 + 2 + 1, 'soon after the lease');
+    is_deeply(texts($lane), ['Hello'], 'another one answers, once');
+    is(value("SELECT attempts FROM jobs WHERE id = '$id'"), 2,
+       'at the second attempt');
+};
+
+subtest 'a worker is killed between send and mark' => sub {
+    fresh({ manychat => { latency_ms => 1000 } });
+    my $first = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_for('the send', sub { $sandbox->calls->{manychat}{open} });
+    is((reply($id))[0], 'sending', 'the reply is marked before it leaves');
+    $first->stop('KILL');
+    my $second = worker();
+    wait_job($id, 'done', 10);
+    my ($state, $error) = reply($id);
+    is($state, 'unknown', 'the reply is unknown');
+    like($error, qr/worker was lost/, 'with the reason');
+    is_deeply(texts($lane), ['Hello'], 'it is not sent again');
+    is(asked(), 1, 'the model is not asked again');
+    wait_idle($lane);
+};
+
+subtest 'a worker is stopped, and another takes its lane' => sub {
+    fresh({ chat => { latency_ms => 500 } });
+    my $first = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    $first->signal('STOP');
+    my $second = worker();
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'the other one answers');
+    $first->signal('CONT');
+    ok($first->wait_log(sub { ($_->{outcome} // '') =~ /lost|back/ }),
+       'the first lets go');
+    is_deeply(texts($lane), ['Hello'], 'and sends nothing');
+};
+
+subtest 'TERM: turns in hand are finished' => sub {
+    fresh({ chat => { latency_ms => 500 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    is($worker->stop, 0, 'the worker ends well');
+    is(job($id), 'done', 'the turn was finished');
+    is_deeply(texts($lane), ['Hello'], 'and the answer sent');
+};
+
+subtest 'TERM: at the deadline turns are handed back' => sub {
+    fresh({ chat => { latency_ms => 10000 } });
+    my $worker = worker(SETTER_STOP_MS => 300);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    my $from = time;
+    is($worker->stop, 0, 'the worker ends well');
+    cmp_ok(time - $from, '<', 2, 'in time');
+    is(job($id), 'queued', 'the job waits for another');
+    my ($turn) = $worker->turns;
+    is($turn->{outcome}, 'back', 'it was handed back');
+
+    fresh();
+    my $second = worker();
+    wait_job($id, 'done', 5);
+    is_deeply(texts($lane), ['Hello'], 'which answers');
+    is(value("SELECT attempts FROM jobs WHERE id = '$id'"), 1,
+       'no failure was counted');
+};
+
+
+# --- what happens around them
+
+subtest 'the model fails twice' => sub {
+    fresh({ chat => { fail_first => { count => 2, status => 500 } } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'the third call answers');
+    is(asked(), 3, 'within one turn');
+    is(value("SELECT attempts FROM jobs WHERE id = '$id'"), 1,
+       'which did not fail');
+};
+
+subtest 'the model names a time' => sub {
+    fresh({ chat => { fail_first => { count => 1, status => 429 },
+                      retry_after => 1 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done');
+    my ($turn) = $worker->turns;
+    cmp_ok($turn->{llm_ms}, '>=', 1000, 'it is heard');
+    is(asked(), 2, 'one more call');
+};
+
+subtest 'the model is stuck' => sub {
+    fresh({ chat => { fail_first => { count => 1, timeout => \1 } } });
+    my $worker = worker(SETTER_LLM_TIMEOUT_MS => 4000);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done');
+    is(asked(), 2, 'a second call has the other half of the time');
+};
+
+subtest 'the model keeps failing' => sub {
+    fresh({ chat => { status => { 500 => 1 } } });
+    my $worker = worker(SETTER_LLM_TIMEOUT_MS => 100,
+                        SETTER_MAX_FAILURES => 2);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'dead');
+    wait_idle($lane);
+    like(reason($id), qr/500/, 'with the reason');
+    is(asked(), 2, 'after so many failures');
+    is_deeply(texts($lane), [], 'nothing was sent');
+    is(value("SELECT count(*) FROM messages WHERE id = '$id'"), 1,
+       'the message is recorded all the same');
+};
+
+subtest 'the key is refused' => sub {
+    fresh({ chat => { status => { 401 => 1 } } });
+    my $worker = worker(SETTER_MAX_FAILURES => 1);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    ok($worker->wait_log(sub { $_->{level} eq 'error' }), 'an error is said');
+    wait_job($id, 'queued');
+    is($worker->stop, 0, 'stopped');
+    fresh();
+    $queue->claim(slots => 0);
+    is($redis->hget($queue->key("claim:$lane"), 'failures') // 0, 0,
+       'no failure is counted: the jobs wait for a person');
+    $redis->zadd($queue->key('due'), 0, $lane);
+    my $second = worker();
+    wait_job($id, 'done');
+};
+
+subtest 'the send is cut off' => sub {
+    fresh({ manychat => { cut_after_accept => 1 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done');
+    is((reply($id))[0], 'unknown', 'the reply is unknown');
+    is_deeply(texts($lane), ['Hello'], 'and not sent again');
+    wait_idle($lane);
+};
+
+subtest 'the provider refuses for a while' => sub {
+    fresh({ manychat => { fail_first => { count => 2, status => 500 } } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done', 15);
+    is((reply($id))[0], 'sent', 'the reply is sent at last');
+    is_deeply(texts($lane), ['Hello'], 'once');
+    is(asked(), 1, 'the model was asked once');
+};
+
+subtest 'the provider refuses for good' => sub {
+    fresh({ manychat => { status => { 400 => 1 } } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'failed');
+    is((reply($id))[0], 'failed', 'so has the reply');
+    isnt(reason($id), '', 'with the reason');
+    wait_idle($lane);
+};
+
+subtest 'PostgreSQL goes while the model thinks' => sub {
+    fresh({ chat => { latency_ms => 500 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    $postgres->stop;
+    wait_for('the model to answer', sub { !$sandbox->calls->{chat}{open} });
+    sleep 0.5;
+    is_deeply(texts($lane), [], 'nothing is sent without the record');
+    $postgres->run_server;
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'the answer is sent when it is back');
+    is(asked(), 1, 'the model was asked once');
+};
+
+subtest 'PostgreSQL goes while the provider takes the message' => sub {
+    fresh({ manychat => { latency_ms => 500 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_for('the send', sub { $sandbox->calls->{manychat}{open} });
+    $postgres->stop;
+    wait_for('its end', sub { !$sandbox->calls->{manychat}{open} });
+    $postgres->run_server;
+    wait_job($id, 'done');
+    is((reply($id))[0], 'sent', 'it is marked when the record is back');
+    is_deeply(texts($lane), ['Hello'], 'and sent once');
+};
+
+subtest 'Redis is restarted while the model thinks' => sub {
+    fresh({ chat => { latency_ms => 1500 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    $server->stop;
+    $server->run;
+    $redis = $server->client;
+    $queue = Setter::Queue->new($redis, tag => $tag);
+    wait_job($id, 'done');
+    wait_idle($lane);
+    is_deeply(texts($lane), ['Hello'], 'the turn goes on');
+    is(asked(), 1, 'the model was asked once');
+};
+
+
+# --- jobs that are no ordinary messages
+
+subtest 'jobs that cannot be answered' => sub {
+    fresh();
+    my $worker = worker();
+    my %jobs = (
+        'unknown provider' => [provider => 'pigeon'],
+        'does not handle the kind' => [kind => 'flow'],
+        'disagrees' => [tenant => 'globex'],
+        'cannot be read' => [envelope => "{\"no\": \"\xff\0\"}"],
+        'no text' => [text => undef],
+        'missing' => [from => undef],
+    );
+
+    for my $reason (sort keys %jobs) {
+        my $lane = lane();
+        my $id = message($lane, 'Hello', @{ $jobs{$reason} });
+        wait_job($id, 'dead');
+        like(reason($id), qr/$reason/, $reason);
+        wait_idle($lane);
+    }
+
+    is(asked(), 0, 'the model was never asked');
+    is(value("SELECT jsonb_typeof(payload) FROM jobs
+              WHERE reason = 'the envelope cannot be read'"), 'string',
+       'what is not JSON is kept as a string');
+};
+
+subtest 'JSON that jsonb cannot hold' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    my $id = uuid();
+    message($lane, '', id => $id, envelope =>
+        qq({"id":"$id","kind":"message","tenant":"acme","lane":"$lane",)
+        . qq("from":"$chat","text":"Caf\xc3\xa9","provider":"manychat",)
+        . q("data":{"n":1e400000}}));
+
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ["Caf\xe9"], 'is answered');
+    like(value("SELECT payload#>>'{}' FROM jobs WHERE id = '$id'"),
+         qr/Caf\xc3\xa9.*1e400000/, 'and kept as a string');
+};
+
+subtest 'a job comes again much later' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello', provider_id => 'in.2');
+    wait_job($id, 'done');
+    wait_idle($lane);
+
+    $redis->del($queue->key("seen:$id"));
+    message($lane, 'Hello', id => $id, provider_id => 'in.2');
+    my $repeat = message($lane, 'Hello', provider_id => 'in.2');
+    my $new = message($lane, 'And then?');
+    wait_job($_, 'done') for $repeat, $new;
+    wait_idle($lane);
+    is_deeply(texts($lane), ['Hello', 'And then?'],
+              'only what is new is answered');
+    like(reason($repeat), qr/repeats/, 'the repeat says so');
+};
+
+subtest 'a conversation that a person has taken over' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    wait_job(message($lane, 'Hello'), 'done');
+    $postgres->sql('system', "UPDATE conversations SET taken_over = true
+                              WHERE lane = '$lane'");
+    fresh();
+    my $id = message($lane, 'Is anybody there?');
+    wait_job($id, 'done');
+    like(reason($id), qr/taken over/, 'is left to that person');
+    is(asked(), 0, 'the model is not asked');
+    is(value("SELECT count(*) FROM messages WHERE id = '$id'"), 1,
+       'the message is recorded');
+};
+
+subtest 'a tenant that is suspended' => sub {
+    fresh();
+    my $lane = 'dormant/conv/manychat:-:' . ++$chat;
+    $postgres->sql('owner', "INSERT INTO tenants (slug, status)
+                             VALUES ('dormant', 'suspended')");
+    my $worker = worker();
+    my $id = message($lane, 'Hello');
+    wait_job($id, 'failed');
+    like(reason($id), qr/suspended/, 'gets no answers');
+    is(asked(), 0, 'and the model is not asked');
+    is_deeply([sort $redis->smembers($queue->key('known'))], ['acme'],
+              'only active tenants are published');
+};
+
+subtest 'a message goes out through Infobip' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello', provider => 'infobip', to => undef);
+
+    wait_job($id, 'done');
+    my ($sent) = grep { $_->{to} eq $chat } @{ $sandbox->sent };
+    is($sent->{from}, '15550199', 'from our number');
+    is($sent->{raw}{callbackData} // $sent->{raw}{messageId},
+       value("SELECT id FROM messages WHERE turn = '$id'
+              AND direction = 'out'"), 'our message id travels along');
+    is(value("SELECT provider_id FROM messages WHERE turn = '$id'
+              AND direction = 'out'"), $sent->{id}, "the provider's is kept");
+};
+
+
+# --- settings
+
+subtest 'wrong settings' => sub {
+    my %wrong = (
+        SETTER_LLM          => 'gemini',
+        SETTER_LOG_LEVEL    => 'loud',
+        SETTER_REDIS_URL    => 'http://localhost/',
+        SETTER_CONCURRENCY  => '0',
+        SETTER_DATABASE_URL => '',
+    );
+
+    for my $name (sort keys %wrong) {
+        my ($status, $text) = Setter::Worker->run(%env,
+                                                  $name => $wrong{$name});
+        is($status, 2, "$name: exit 2");
+        like($text, qr/\A[^\n]*$name[^\n]*\n\z/, "$name: one line");
+    }
+};
+
+subtest 'no key for the model' => sub {
+    fresh();
+    my $worker = worker(OPENAI_API_KEY => '',
+                        OPENAI_BASE_URL => 'https://api.openai.com/v1');
+    my $hint = $worker->wait_log(sub { defined $_->{hint} });
+    like($hint->{hint}, qr/OPENAI_API_KEY/, 'a hint says what to set');
+
+    my $id = message(lane(), 'Hello');
+    sleep 0.5;
+    is(job($id), '', 'nothing is claimed');
+    is($worker->stop, 0, 'the worker stays until it is stopped');
+
+    my $second = worker();
+    wait_job($id, 'done');
+};
+
+done_testing;
+
+
+# A model that keeps what it was asked.
+package Setter::Model;
+
+use IO::Socket::INET;
+
+sub start {
+    my ($class) = @_;
+    my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                                         Listen => 5) or die "listen: $!";
+    my $self = bless { port => $listener->sockport, owner => $$,
+                       file => File::Temp->new }, $class;
+
+    defined($self->{pid} = fork) or die "fork: $!";
+    if ($self->{pid} == 0) {
+        serve($listener, "$self->{file}");
+    }
+    return $self;
+}
+
+sub serve {
+    my ($listener, $file) = @_;
+
+    while (my $client = $listener->accept) {
+        local $/ = "\r\n\r\n";
+        my $head = <$client>;
+        my ($length) = $head =~ /content-length: (\d+)/i;
+        read $client, (my $body), $length;
+
+        open my $out, '>', $file or die "$file: $!";
+        print $out $body;
+        close $out;
+
+        my $request = $json->decode($body);
+        my $answer = $json->encode({ model => 'test', choices => [{
+            index => 0, finish_reason => 'stop', message => {
+                role => 'assistant',
+                content => "answer to $request->{messages}[-1]{content}",
+            } }] });
+        print $client "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n",
+            'Content-Length: ', length $answer, "\r\nConnection: close\r\n",
+            "\r\n$answer";
+        close $client;
+    }
+}
+
+sub url { "http://127.0.0.1:$_[0]{port}/v1" }
+
+sub last_messages {
+    open my $in, '<', "$_[0]{file}" or die "file: $!";
+    local $/;
+
+    return @{ $json->decode(scalar <$in>)->{messages} };
+}
+
+sub DESTROY {
+    my ($self) = @_;
+
+    if ($self->{owner} == $$) {
+        local $?;
+        kill 'KILL', $self->{pid};
+        waitpid $self->{pid}, 0;
+    }
+}
