@@ -2,6 +2,7 @@
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_append.h"
 #include "ngx_http_setter_body.h"
+#include "ngx_http_setter_check.h"
 #include "ngx_http_setter_enrich.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_reply.h"
@@ -14,12 +15,8 @@
 static ngx_int_t ngx_http_setter_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_content_handler(ngx_http_request_t *r);
 static void ngx_http_setter_body_handler(ngx_http_request_t *r);
-static ngx_http_setter_outcome_e ngx_http_setter_check(ngx_http_request_t *r,
-    ngx_http_setter_ctx_t *ctx);
-static ngx_uint_t ngx_http_setter_check_json(ngx_str_t *type);
 static ngx_http_setter_outcome_e ngx_http_setter_take(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
-static void ngx_http_setter_cleanup(void *data);
 
 static void *ngx_http_setter_create_main_conf(ngx_conf_t *cf);
 static char *ngx_http_setter_init_main_conf(ngx_conf_t *cf, void *conf);
@@ -27,10 +24,6 @@ static void *ngx_http_setter_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_setter_dedupe(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
-static char *ngx_http_setter_debounce(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_http_setter_init(ngx_conf_t *cf);
 static ngx_int_t ngx_http_setter_init_process(ngx_cycle_t *cycle);
@@ -130,7 +123,7 @@ static ngx_command_t  ngx_http_setter_commands[] = {
 
     { ngx_string("setter_dedupe"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_http_setter_dedupe,
+      ngx_http_setter_dedupe_conf,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -144,7 +137,7 @@ static ngx_command_t  ngx_http_setter_commands[] = {
 
     { ngx_string("setter_debounce"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
-      ngx_http_setter_debounce,
+      ngx_http_setter_debounce_conf,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -297,88 +290,6 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 }
 
 
-/* What was decided in another location stays so. */
-
-static ngx_http_setter_outcome_e
-ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
-{
-    ngx_int_t                    rc;
-    ngx_http_setter_loc_conf_t  *slcf;
-
-    if (ctx->outcome != ngx_http_setter_undecided) {
-        return ctx->outcome;
-    }
-
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-
-    if (ctx->checked == slcf) {
-        return ngx_http_setter_undecided;
-    }
-
-    if (r->method != NGX_HTTP_POST) {
-        return ngx_http_setter_method;
-    }
-
-    if (slcf->verify) {
-        rc = ngx_http_setter_verify(r, slcf->verify);
-
-        if (rc != NGX_OK) {
-            return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized
-                                        : ngx_http_setter_failed;
-        }
-    }
-
-    if (ngx_http_setter_tenant(r, ctx, NULL) != NGX_OK) {
-        return ngx_http_setter_failed;
-    }
-
-    if (ctx->tenant.len == 0 && !ngx_http_setter_tenant_in_body(slcf->tenants))
-    {
-        return ngx_http_setter_unknown_tenant;
-    }
-
-    if (!slcf->compat
-        && r->headers_in.content_type
-        && !ngx_http_setter_check_json(&r->headers_in.content_type->value))
-    {
-        return ngx_http_setter_media_type;
-    }
-
-    if (r->headers_in.content_length_n > (off_t) slcf->max_job) {
-        return ngx_http_setter_too_large;
-    }
-
-    ctx->checked = slcf;
-
-    return ngx_http_setter_undecided;
-}
-
-
-/* "application/json" or "application/…+json", parameters or none */
-
-static ngx_uint_t
-ngx_http_setter_check_json(ngx_str_t *type)
-{
-    size_t  len;
-
-    for (len = 0; len < type->len; len++) {
-        if (type->data[len] == ';' || type->data[len] == ' ') {
-            break;
-        }
-    }
-
-    if (len < sizeof("application/json") - 1
-        || ngx_strncasecmp(type->data, (u_char *) "application/", 12) != 0
-        || ngx_strncasecmp(type->data + len - 4, (u_char *) "json", 4) != 0)
-    {
-        return 0;
-    }
-
-    return len == sizeof("application/json") - 1
-           || type->data[len - 5] == '+';
-}
-
-
 /* The body is there: makes a job of it and sends it on its way. */
 
 static ngx_http_setter_outcome_e
@@ -405,104 +316,6 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     }
 
     return ngx_http_setter_append(r, ctx);
-}
-
-
-ngx_http_setter_ctx_t *
-ngx_http_setter_find_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_setter_ctx_t  *ctx;
-
-    r = r->main;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_setter_module);
-
-    if (ctx) {
-        return ctx;
-    }
-
-    for (cln = r->pool->cleanup; cln; cln = cln->next) {
-        if (cln->handler == ngx_http_setter_cleanup) {
-            ngx_http_set_ctx(r, cln->data, ngx_http_setter_module);
-            return cln->data;
-        }
-    }
-
-    return NULL;
-}
-
-
-ngx_http_setter_ctx_t *
-ngx_http_setter_get_ctx(ngx_http_request_t *r)
-{
-    ngx_pool_cleanup_t     *cln;
-    ngx_http_setter_ctx_t  *ctx;
-
-    ctx = ngx_http_setter_find_ctx(r);
-
-    if (ctx) {
-        return ctx;
-    }
-
-    r = r->main;
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_setter_ctx_t));
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    cln->handler = ngx_http_setter_cleanup;
-
-    ctx = cln->data;
-    ngx_memzero(ctx, sizeof(ngx_http_setter_ctx_t));
-
-    ctx->request = r;
-    ctx->alloc.get = ngx_http_setter_palloc;
-    ctx->alloc.owner = r->pool;
-
-    ngx_http_set_ctx(r, ctx, ngx_http_setter_module);
-
-    return ctx;
-}
-
-
-static void
-ngx_http_setter_cleanup(void *data)
-{
-    ngx_http_setter_ctx_t *ctx = data;
-
-    ngx_http_setter_op_finish(&ctx->op);
-}
-
-
-void *
-ngx_http_setter_palloc(void *pool, size_t size)
-{
-    return ngx_palloc(pool, size);
-}
-
-
-ngx_str_t *
-ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name)
-{
-    ngx_uint_t        i;
-    ngx_list_part_t  *part;
-    ngx_table_elt_t  *h;
-
-    for (part = &r->headers_in.headers.part; part; part = part->next) {
-        h = part->elts;
-
-        for (i = 0; i < part->nelts; i++) {
-            if (h[i].key.len == name->len
-                && ngx_strncmp(h[i].lowcase_key, name->data, name->len) == 0)
-            {
-                return &h[i].value;
-            }
-        }
-    }
-
-    return NULL;
 }
 
 
@@ -694,90 +507,6 @@ ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_setter_content_handler;
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_setter_dedupe(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_setter_loc_conf_t *slcf = conf;
-
-    ngx_str_t  *value;
-
-    if (slcf->no_dedupe != NGX_CONF_UNSET) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (value[1].len == 0) {
-        return "invalid value";
-    }
-
-    slcf->no_dedupe = (ngx_strcmp(value[1].data, "off") == 0);
-
-    if (!slcf->no_dedupe) {
-        slcf->dedupe = value[1];
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_setter_debounce(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_setter_loc_conf_t *slcf = conf;
-
-    ngx_str_t   *value, s;
-    ngx_msec_t   time, max;
-
-    if (slcf->debounce != NGX_CONF_UNSET_MSEC) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
-        slcf->debounce = 0;
-        slcf->debounce_max = 0;
-        return NGX_CONF_OK;
-    }
-
-    time = ngx_parse_time(&value[1], 0);
-    max = 4 * time;
-
-    if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
-        return "invalid value";
-    }
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strncmp(value[2].data, "max=", 4) != 0) {
-            goto invalid;
-        }
-
-        s.data = value[2].data + 4;
-        s.len = value[2].len - 4;
-
-        max = ngx_parse_time(&s, 0);
-
-        if (max == (ngx_msec_t) NGX_ERROR || max < time) {
-            goto invalid;
-        }
-    }
-
-    slcf->debounce = time;
-    slcf->debounce_max = max;
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[2]);
-
-    return NGX_CONF_ERROR;
 }
 
 

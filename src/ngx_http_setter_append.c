@@ -314,3 +314,60 @@ ngx_http_setter_append_refused(ngx_http_setter_op_t *op, redisReply *reply)
 
     return ngx_http_setter_unavailable;
 }
+
+
+char *
+ngx_http_setter_debounce_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_setter_loc_conf_t *slcf = conf;
+
+    ngx_str_t   *value, s;
+    ngx_msec_t   time, max;
+
+    if (slcf->debounce != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
+        slcf->debounce = 0;
+        slcf->debounce_max = 0;
+        return NGX_CONF_OK;
+    }
+
+    time = ngx_parse_time(&value[1], 0);
+    max = 4 * time;
+
+    if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
+        return "invalid value";
+    }
+
+    if (cf->args->nelts == 3) {
+
+        if (ngx_strncmp(value[2].data, "max=", 4) != 0) {
+            goto invalid;
+        }
+
+        s.data = value[2].data + 4;
+        s.len = value[2].len - 4;
+
+        max = ngx_parse_time(&s, 0);
+
+        if (max == (ngx_msec_t) NGX_ERROR || max < time) {
+            goto invalid;
+        }
+    }
+
+    slcf->debounce = time;
+    slcf->debounce_max = max;
+
+    return NGX_CONF_OK;
+
+invalid:
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                       &value[2]);
+
+    return NGX_CONF_ERROR;
+}

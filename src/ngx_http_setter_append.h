@@ -9,6 +9,10 @@
 #include "ngx_http_setter_module.h"
 
 
+/* "setter_debounce" */
+char *ngx_http_setter_debounce_conf(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
 /*
  * Gives ctx->job its id and lane and appends it.  "undecided" means that the
  * request waits for Redis and is answered by then.

@@ -142,6 +142,33 @@ ngx_http_setter_member_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
 
 char *
+ngx_http_setter_dedupe_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_setter_loc_conf_t *slcf = conf;
+
+    ngx_str_t  *value;
+
+    if (slcf->no_dedupe != NGX_CONF_UNSET) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (value[1].len == 0) {
+        return "invalid value";
+    }
+
+    slcf->no_dedupe = (ngx_strcmp(value[1].data, "off") == 0);
+
+    if (!slcf->no_dedupe) {
+        slcf->dedupe = value[1];
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+char *
 ngx_http_setter_plan(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *slcf)
 {
     ngx_http_setter_plan_t  *plan;

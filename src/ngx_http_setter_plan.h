@@ -38,10 +38,12 @@ struct ngx_http_setter_plan_s {
 };
 
 
-/* "setter_require", "setter_default" and "setter_set" */
+/* "setter_require", "setter_default" and "setter_set", "setter_dedupe" */
 char *ngx_http_setter_require_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_setter_member_conf(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_setter_dedupe_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* When all of the location's directives are known: sets slcf->plan. */

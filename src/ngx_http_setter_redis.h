@@ -171,7 +171,7 @@ ngx_int_t ngx_http_setter_op_command(ngx_http_setter_op_t *op, int argc,
 void ngx_http_setter_op_finish(ngx_http_setter_op_t *op);
 
 
-/* Between the files of the client: redis, op and handshake. */
+/* Between the files of the client: redis, op, handshake and watch. */
 
 /* The first commands on a connection, then ..._handshaken(). */
 ngx_int_t ngx_http_setter_handshake(ngx_http_setter_redis_t *redis);
@@ -180,6 +180,14 @@ void ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis);
 /* A command of the client's own, of argc strings; at most 5. */
 ngx_int_t ngx_http_setter_redis_command(ngx_http_setter_redis_t *redis,
     setter_resp_handler_pt handler, void *data, int argc, ...);
+
+/* Closes the connection; reason NULL: nginx quits. */
+void ngx_http_setter_redis_lost(ngx_http_setter_redis_t *redis,
+    const char *reason);
+
+/* Starts the ticks of a connection that is ready. */
+void ngx_http_setter_redis_watch(ngx_http_setter_redis_t *redis);
+void ngx_http_setter_redis_tick(ngx_event_t *ev);
 
 /* Something was appended: it leaves at the end of this turn. */
 void ngx_http_setter_redis_post(ngx_http_setter_redis_t *redis);

@@ -1,0 +1,86 @@
+#include "ngx_http_setter_check.h"
+#include "ngx_http_setter_tenant.h"
+#include "ngx_http_setter_verify.h"
+
+
+static ngx_uint_t ngx_http_setter_check_json(ngx_str_t *type);
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_int_t                    rc;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    if (ctx->outcome != ngx_http_setter_undecided) {
+        return ctx->outcome;
+    }
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (ctx->checked == slcf) {
+        return ngx_http_setter_undecided;
+    }
+
+    if (r->method != NGX_HTTP_POST) {
+        return ngx_http_setter_method;
+    }
+
+    if (slcf->verify) {
+        rc = ngx_http_setter_verify(r, slcf->verify);
+
+        if (rc != NGX_OK) {
+            return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized
+                                        : ngx_http_setter_failed;
+        }
+    }
+
+    if (ngx_http_setter_tenant(r, ctx, NULL) != NGX_OK) {
+        return ngx_http_setter_failed;
+    }
+
+    if (ctx->tenant.len == 0 && !ngx_http_setter_tenant_in_body(slcf->tenants))
+    {
+        return ngx_http_setter_unknown_tenant;
+    }
+
+    if (!slcf->compat
+        && r->headers_in.content_type
+        && !ngx_http_setter_check_json(&r->headers_in.content_type->value))
+    {
+        return ngx_http_setter_media_type;
+    }
+
+    if (r->headers_in.content_length_n > (off_t) slcf->max_job) {
+        return ngx_http_setter_too_large;
+    }
+
+    ctx->checked = slcf;
+
+    return ngx_http_setter_undecided;
+}
+
+
+/* "application/json" or "application/…+json", parameters or none */
+
+static ngx_uint_t
+ngx_http_setter_check_json(ngx_str_t *type)
+{
+    size_t  len;
+
+    for (len = 0; len < type->len; len++) {
+        if (type->data[len] == ';' || type->data[len] == ' ') {
+            break;
+        }
+    }
+
+    if (len < sizeof("application/json") - 1
+        || ngx_strncasecmp(type->data, (u_char *) "application/", 12) != 0
+        || ngx_strncasecmp(type->data + len - 4, (u_char *) "json", 4) != 0)
+    {
+        return 0;
+    }
+
+    return len == sizeof("application/json") - 1
+           || type->data[len - 5] == '+';
+}

@@ -1,0 +1,106 @@
+/*
+ * A request's context, and small helpers that every room uses.
+ */
+
+#include "ngx_http_setter_module.h"
+
+
+static void ngx_http_setter_cleanup(void *data);
+
+
+ngx_http_setter_ctx_t *
+ngx_http_setter_find_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_setter_ctx_t  *ctx;
+
+    r = r->main;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_setter_module);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    for (cln = r->pool->cleanup; cln; cln = cln->next) {
+        if (cln->handler == ngx_http_setter_cleanup) {
+            ngx_http_set_ctx(r, cln->data, ngx_http_setter_module);
+            return cln->data;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_http_setter_ctx_t *
+ngx_http_setter_get_ctx(ngx_http_request_t *r)
+{
+    ngx_pool_cleanup_t     *cln;
+    ngx_http_setter_ctx_t  *ctx;
+
+    ctx = ngx_http_setter_find_ctx(r);
+
+    if (ctx) {
+        return ctx;
+    }
+
+    r = r->main;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_setter_ctx_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_setter_cleanup;
+
+    ctx = cln->data;
+    ngx_memzero(ctx, sizeof(ngx_http_setter_ctx_t));
+
+    ctx->request = r;
+    ctx->alloc.get = ngx_http_setter_palloc;
+    ctx->alloc.owner = r->pool;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_setter_module);
+
+    return ctx;
+}
+
+
+static void
+ngx_http_setter_cleanup(void *data)
+{
+    ngx_http_setter_ctx_t *ctx = data;
+
+    ngx_http_setter_op_finish(&ctx->op);
+}
+
+
+void *
+ngx_http_setter_palloc(void *pool, size_t size)
+{
+    return ngx_palloc(pool, size);
+}
+
+
+ngx_str_t *
+ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+            if (h[i].key.len == name->len
+                && ngx_strncmp(h[i].lowcase_key, name->data, name->len) == 0)
+            {
+                return &h[i].value;
+            }
+        }
+    }
+
+    return NULL;
+}
