@@ -12,6 +12,8 @@
 
 static ngx_int_t ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis);
+static void ngx_http_setter_redis_unconnected(ngx_http_setter_redis_t *redis,
+    ngx_err_t err);
 static void ngx_http_setter_redis_connected(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_report(ngx_http_setter_redis_t *redis,
     const char *reason);
@@ -19,7 +21,7 @@ static ngx_msec_t ngx_http_setter_redis_delay(
     ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_write(ngx_event_t *wev);
 static void ngx_http_setter_redis_read(ngx_event_t *rev);
-static ngx_int_t ngx_http_setter_redis_test_connect(ngx_connection_t *c);
+static ngx_err_t ngx_http_setter_redis_test_connect(ngx_connection_t *c);
 static void ngx_http_setter_redis_rest(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_reconnect(ngx_event_t *ev);
 
@@ -92,7 +94,7 @@ ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
 
     redis->log = ngx_cycle->log;
 
-    /* failed attempts after the first one are not worth a line each */
+    /* what fails is logged by us, and not at each attempt */
 
     redis->quiet = *ngx_cycle->log;
     redis->quiet.log_level = NGX_LOG_ALERT;
@@ -121,6 +123,7 @@ static void
 ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis)
 {
     ngx_int_t               rc;
+    ngx_err_t               err;
     ngx_addr_t             *addr;
     ngx_connection_t       *c;
     ngx_peer_connection_t  *pc;
@@ -136,19 +139,20 @@ ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis)
     pc->socklen = addr->socklen;
     pc->name = &redis->name;
     pc->get = ngx_event_get_peer;
-    pc->log = redis->reported[0] ? &redis->quiet : redis->log;
+    pc->log = &redis->quiet;
     pc->log_error = NGX_ERROR_IGNORE_ECONNRESET;
     pc->so_keepalive = 1;
 
     redis->state = ngx_http_setter_redis_connecting;
 
     rc = ngx_event_connect_peer(pc);
+    err = ngx_socket_errno;
 
     c = pc->connection;
     redis->connection = c;
 
     if (rc == NGX_ERROR || rc == NGX_DECLINED) {
-        ngx_http_setter_redis_lost(redis, "connect() failed");
+        ngx_http_setter_redis_unconnected(redis, err);
         return;
     }
 
@@ -166,6 +170,20 @@ ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis)
     if (rc == NGX_OK) {
         ngx_http_setter_redis_connected(redis);
     }
+}
+
+
+static void
+ngx_http_setter_redis_unconnected(ngx_http_setter_redis_t *redis,
+    ngx_err_t err)
+{
+    u_char  *p, reason[sizeof(redis->reported)];
+
+    p = ngx_cpymem(reason, "connect(): ", 11);
+    p = ngx_strerror(err, p, sizeof(reason) - 12);
+    *p = '\0';
+
+    ngx_http_setter_redis_lost(redis, (char *) reason);
 }
 
 
@@ -310,6 +328,7 @@ ngx_http_setter_redis_write(ngx_event_t *wev)
 {
     size_t                    size;
     ssize_t                   n;
+    ngx_err_t                 err;
     const char               *data;
     ngx_connection_t         *c;
     ngx_http_setter_redis_t  *redis;
@@ -327,8 +346,10 @@ ngx_http_setter_redis_write(ngx_event_t *wev)
 
     if (redis->state == ngx_http_setter_redis_connecting) {
 
-        if (ngx_http_setter_redis_test_connect(c) != NGX_OK) {
-            ngx_http_setter_redis_lost(redis, "connect() failed");
+        err = ngx_http_setter_redis_test_connect(c);
+
+        if (err) {
+            ngx_http_setter_redis_unconnected(redis, err);
             return;
         }
 
@@ -431,7 +452,7 @@ ngx_http_setter_redis_read(ngx_event_t *rev)
 }
 
 
-static ngx_int_t
+static ngx_err_t
 ngx_http_setter_redis_test_connect(ngx_connection_t *c)
 {
     int        err;
@@ -444,12 +465,7 @@ ngx_http_setter_redis_test_connect(ngx_connection_t *c)
         err = ngx_socket_errno;
     }
 
-    if (err) {
-        ngx_log_error(NGX_LOG_INFO, c->log, err, "setter: connect() failed");
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
+    return err;
 }
 
 

@@ -117,7 +117,7 @@ struct ngx_http_setter_redis_s {
     ngx_msec_t                       heard;     /* last sign of life */
     ngx_uint_t                       nfull;     /* full inboxes */
 
-    ngx_log_t                        quiet;     /* for repeated attempts */
+    ngx_log_t                        quiet;     /* for connecting */
     char                             failure[128];   /* to close because of */
     char                             reported[128];  /* last one logged */
 
