@@ -203,19 +203,21 @@ $::webhook    }"
     "POST /w\n" . main::body(3000),
     "POST /w\n" . main::body(5000),
     "POST /w\n" . main::chunks(main::body(5000), 100),
+    "POST /w\n" . main::chunks('{' . ' ' x 4096 . '"from":"1","text":"a"}',
+        1000),
     "POST /compat\n" . main::body(5000),
 ]
 --- more_headers eval
-["", "", "Transfer-Encoding: chunked", ""]
+["", "", ("Transfer-Encoding: chunked") x 2, ""]
 --- error_code eval
-[201, 413, 413, 201]
+[201, 413, 413, 413, 201]
 --- response_body_like eval
 [
     "SUCCESS",
-    ('^\{"id":null,"status":"INVALID_INPUT","message":"Payload too large"') x 3
+    ('^\{"id":null,"status":"INVALID_INPUT","message":"Payload too large"') x 4
 ]
 --- queued eval
-[1, 0, 0, 0]
+[1, 0, 0, 0, 0]
 
 
 
@@ -407,3 +409,19 @@ $::webhook    }"
 [201, 201, 201]
 --- queued eval
 [1, 1, 1]
+
+
+
+=== TEST 23: what a filter adds to the answer comes as well
+--- config eval
+"    location = /more { return 200 'taken in'; }
+    location /w {
+        sub_filter accepted '<!--# include virtual=\"/more\" -->';
+        sub_filter_types application/json;
+        ssi on;
+        ssi_types application/json;
+$::webhook    }"
+--- request eval
+"POST /w\n" . main::body(40)
+--- error_code: 201
+--- response_body_like: "SUCCESS","message":"Message taken in"

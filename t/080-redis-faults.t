@@ -89,7 +89,22 @@ __DATA__
 
 
 
-=== TEST 3: down is one line in the log, however often it is tried
+=== TEST 3: down: trying again costs nothing
+--- http_config
+    setter_redis $TEST_NGINX_NOWHERE timeout=100ms;
+    setter_tenants any;
+--- request eval
+[$::post]
+--- error_code eval
+[503]
+--- response_body_filters eval
+sub { main::rest() }
+--- response_body eval
+["idle"]
+
+
+
+=== TEST 4: down is one line in the log, however often it is tried
 --- http_config
     setter_redis $TEST_NGINX_NOWHERE timeout=300ms backoff=1ms,5ms;
     setter_tenants any;
@@ -105,7 +120,7 @@ is away
 
 
 
-=== TEST 4: nginx starts while Redis is down, and serves what needs none
+=== TEST 5: nginx starts while Redis is down, and serves what needs none
 --- http_config
     setter_redis $TEST_NGINX_NOWHERE;
     setter_tenants any;
@@ -115,7 +130,7 @@ GET /ok
 
 
 
-=== TEST 5: it accepts and says nothing: answered within the time-out
+=== TEST 6: it accepts and says nothing: answered within the time-out
 --- fake
 connect: silence
 --- request eval
@@ -127,7 +142,7 @@ connect: silence
 
 
 
-=== TEST 6: it closes each connection as it comes
+=== TEST 7: it closes each connection as it comes
 --- fake
 connect: close
 --- request eval
@@ -137,7 +152,7 @@ connect: close
 
 
 
-=== TEST 7: it resets each connection as it comes
+=== TEST 8: it resets each connection as it comes
 --- fake
 connect: reset
 --- request eval
@@ -147,7 +162,7 @@ connect: reset
 
 
 
-=== TEST 8: it closes at first; the message waits for the next connection
+=== TEST 9: it closes at first; the message waits for the next connection
 --- fake
 connect 1: close
 connect 2: close
@@ -161,7 +176,7 @@ connect 2: close
 
 
 
-=== TEST 9: the reply does not come: perhaps stored, 504, and not sent again
+=== TEST 10: the reply does not come: perhaps stored, 504, and not sent again
 --- fake
 XADD 1: silence
 --- request eval
@@ -175,7 +190,7 @@ XADD 1: silence
 
 
 
-=== TEST 10: the same in compat
+=== TEST 11: the same in compat
 --- fake
 XADD 1: silence
 --- request
@@ -186,7 +201,7 @@ POST /compat
 
 
 
-=== TEST 11: a late reply is dropped, the next message gets its own
+=== TEST 12: a late reply is dropped, the next message gets its own
 --- fake
 XADD 1: delay 0.6
 --- request eval
@@ -198,7 +213,7 @@ XADD 1: delay 0.6
 
 
 
-=== TEST 12: closed after the command was sent: unknown, 504, sent once
+=== TEST 13: closed after the command was sent: unknown, 504, sent once
 --- fake
 XADD 1: close
 --- request eval
@@ -211,7 +226,7 @@ XADD 1: close
 
 
 
-=== TEST 13: half a reply, then nothing; half a reply, then the end
+=== TEST 14: half a reply, then nothing; half a reply, then the end
 --- fake
 XADD 1: half
 --- request eval
@@ -221,7 +236,7 @@ XADD 1: half
 
 
 
-=== TEST 14: loading, then loaded
+=== TEST 15: loading, then loaded
 --- fake
 SET 1: -LOADING Redis is loading the dataset in memory
 GET 1: -LOADING Redis is loading the dataset in memory
@@ -238,7 +253,7 @@ is away: LOADING
 
 
 
-=== TEST 15: loading for longer than a message can wait
+=== TEST 16: loading for longer than a message can wait
 --- fake
 SET: -LOADING Redis is loading the dataset in memory
 GET: -LOADING Redis is loading the dataset in memory
@@ -255,7 +270,7 @@ away: LOADING
 
 
 
-=== TEST 16: loading in the middle: refused, reconnected, well again
+=== TEST 17: loading in the middle: refused, reconnected, well again
 --- fake
 XADD 1: -LOADING Redis is loading the dataset in memory
 --- request eval
@@ -269,7 +284,7 @@ XADD 1: -LOADING Redis is loading the dataset in memory
 
 
 
-=== TEST 17: full, then not: the same connection
+=== TEST 18: full, then not: the same connection
 --- fake
 XADD 1: -OOM command not allowed when used memory > 'maxmemory'.
 --- request eval
@@ -283,7 +298,7 @@ XADD 1: -OOM command not allowed when used memory > 'maxmemory'.
 
 
 
-=== TEST 18: a replica now: reconnected, since the name may lead elsewhere
+=== TEST 19: a replica now: reconnected, since the name may lead elsewhere
 --- fake
 XADD 1: -READONLY You can't write against a read only replica.
 --- request eval
@@ -295,7 +310,7 @@ XADD 1: -READONLY You can't write against a read only replica.
 
 
 
-=== TEST 19: other errors refuse one message each, not the connection
+=== TEST 20: other errors refuse one message each, not the connection
 --- fake
 XADD 1: -ERR something odd
 XADD 2: -WRONGTYPE Operation against a key holding the wrong kind of value
@@ -312,7 +327,7 @@ XADD 6: +OK
 
 
 
-=== TEST 20: a wrong password
+=== TEST 21: a wrong password
 --- fake
 AUTH: -WRONGPASS invalid username-password pair or user is disabled.
 --- request eval
@@ -328,7 +343,7 @@ user:pw
 
 
 
-=== TEST 21: a password that is missing
+=== TEST 22: a password that is missing
 --- fake
 SET: -NOAUTH Authentication required.
 GET: -NOAUTH Authentication required.
@@ -344,7 +359,7 @@ NOAUTH
 
 
 
-=== TEST 22: no such database
+=== TEST 23: no such database
 --- fake
 SELECT: -ERR DB index is out of range
 --- request eval
@@ -358,7 +373,7 @@ DB index is out of range
 
 
 
-=== TEST 23: keys of another number of partitions
+=== TEST 24: keys of another number of partitions
 --- fake
 GET: bulk 1 64
 SET: nil
@@ -373,7 +388,7 @@ SET: nil
 
 
 
-=== TEST 24: a memory policy that would throw messages away
+=== TEST 25: a memory policy that would throw messages away
 --- fake
 INFO: bulk # Memory\r\nmaxmemory_policy:allkeys-lru\r\n
 --- request eval
@@ -387,7 +402,7 @@ allkeys-lru
 
 
 
-=== TEST 25: a CLIENT command that is forbidden matters to nobody
+=== TEST 26: a CLIENT command that is forbidden matters to nobody
 --- fake
 CLIENT: -NOPERM this user has no permissions to run the 'client' command
 --- request eval
@@ -397,7 +412,7 @@ CLIENT: -NOPERM this user has no permissions to run the 'client' command
 
 
 
-=== TEST 26: nonsense instead of a reply
+=== TEST 27: nonsense instead of a reply
 --- fake
 XADD 1: raw HTTP/1.1 400 Bad Request\r\n\r\n
 --- request eval
@@ -409,7 +424,7 @@ XADD 1: raw HTTP/1.1 400 Bad Request\r\n\r\n
 
 
 
-=== TEST 27: nonsense as a greeting
+=== TEST 28: nonsense as a greeting
 --- fake
 connect: raw 220 mail.example.com ESMTP\r\n
 --- request eval
@@ -421,7 +436,7 @@ is away
 
 
 
-=== TEST 28: a reply that nobody asked for
+=== TEST 29: a reply that nobody asked for
 --- fake
 XADD 1: raw $3\r\n1-0\r\n$3\r\n2-0\r\n
 --- request eval
@@ -433,7 +448,7 @@ XADD 1: raw $3\r\n1-0\r\n$3\r\n2-0\r\n
 
 
 
-=== TEST 29: a bulk string of absurd length
+=== TEST 30: a bulk string of absurd length
 --- fake
 XADD 1: raw $99999999999\r\n
 --- request eval
@@ -443,7 +458,7 @@ XADD 1: raw $99999999999\r\n
 
 
 
-=== TEST 30: nested too deep
+=== TEST 31: nested too deep
 --- fake eval
 "XADD 1: raw " . "*1\\r\\n" x 2000
 --- request eval
@@ -453,7 +468,7 @@ XADD 1: raw $99999999999\r\n
 
 
 
-=== TEST 31: binary in an error reply does not reach log or caller as it is
+=== TEST 32: binary in an error reply does not reach log or caller as it is
 --- fake
 XADD 1: raw -ERR \0 bad \\ "quoted" \n thing\r\n
 --- request eval
@@ -465,7 +480,7 @@ XADD 1: raw -ERR \0 bad \\ "quoted" \n thing\r\n
 
 
 
-=== TEST 32: more wait than may wait
+=== TEST 33: more wait than may wait
 --- http_config
     setter_redis $TEST_NGINX_FAKE waiting=2 timeout=500ms backoff=10ms,50ms;
     setter_tenants any;
@@ -480,7 +495,7 @@ XADD 1: silence
 
 
 
-=== TEST 33: an inbox that is too long is a full Redis
+=== TEST 34: an inbox that is too long is a full Redis
 --- http_config
     setter_redis $TEST_NGINX_FAKE inbox=10;
     setter_tenants any;
@@ -495,7 +510,7 @@ XLEN: :11
 
 
 
-=== TEST 34: an inbox that empties again
+=== TEST 35: an inbox that empties again
 --- http_config
     setter_redis $TEST_NGINX_REDIS inbox=3;
     setter_tenants any;
@@ -506,7 +521,7 @@ XLEN: :11
 
 
 
-=== TEST 35: a tenant that Redis cannot be asked about
+=== TEST 36: a tenant that Redis cannot be asked about
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
     setter_tenants known;
@@ -524,7 +539,7 @@ SISMEMBER 4: +maybe
 
 
 
-=== TEST 36: a real one that is stopped and started again
+=== TEST 37: a real one that is stopped and started again
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=5s backoff=10ms,50ms;
     setter_tenants any;
@@ -544,7 +559,7 @@ sub {
 
 
 
-=== TEST 37: a real one that is full, and has room again
+=== TEST 38: a real one that is full, and has room again
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=5s backoff=10ms,50ms;
     setter_tenants any;
@@ -566,7 +581,7 @@ sub {
 
 
 
-=== TEST 38: a real one that evicts
+=== TEST 39: a real one that evicts
 --- post_setup_server_root
 Setter::Suite::redis()->config_set('maxmemory-policy', 'allkeys-lru');
 --- http_config
@@ -586,7 +601,7 @@ sub {
 
 
 
-=== TEST 39: a real one with a password, and a user with a file
+=== TEST 40: a real one with a password, and a user with a file
 --- http_config
     setter_redis $TEST_NGINX_REDIS user=gate password_file=$TEST_NGINX_SERVER_ROOT/html/password;
     setter_tenants any;
@@ -606,7 +621,7 @@ gate-s3cret
 
 
 
-=== TEST 40: a connection that turned silent is replaced
+=== TEST 41: a connection that turned silent is replaced
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=100ms backoff=10ms,50ms;
     setter_tenants any;
@@ -623,7 +638,7 @@ XADD 2: silence
 
 
 
-=== TEST 41: no rest is lost over a Redis that is away, silent or broken
+=== TEST 42: no rest is lost over a Redis that is away, silent or broken
 --- fake
 connect 1: silence
 connect 2: raw -ERR max number of clients reached\r\n
@@ -640,7 +655,7 @@ sub { "$_[0] " . main::rest() }
 
 
 
-=== TEST 42: a Redis that does not read: big messages wait, nginx rests
+=== TEST 43: a Redis that does not read: big messages wait, nginx rests
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
     setter_tenants any;
@@ -659,7 +674,7 @@ sub { $n++ ? $_[0] : "$_[0] " . main::rest() }
 
 
 
-=== TEST 43: a real one that is stopped for a while
+=== TEST 44: a real one that is stopped for a while
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=400ms backoff=10ms,50ms;
     setter_tenants any;
@@ -679,7 +694,7 @@ sub {
 
 
 
-=== TEST 44: a client that has left while Redis was slow
+=== TEST 45: a client that has left while Redis was slow
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=2s backoff=10ms,50ms;
     setter_tenants any;

@@ -250,7 +250,7 @@ sub {
 
 === TEST 6: neither an idle connection nor a lost Redis keeps a worker
 --- http_config
-    setter_redis $TEST_NGINX_NOWHERE backoff=10ms,5s;
+    setter_redis $TEST_NGINX_NOWHERE backoff=2m,2m;
     setter_tenants any;
 --- response_body_filters eval
 sub { main::reload() && main::reload() ? 'left' : 'stayed' }
@@ -364,3 +364,17 @@ sub {
 "1 1 accepted"
 --- error_log
 [emerg]
+
+
+
+=== TEST 12: the time a message could have taken does not keep a worker
+--- http_config
+    setter_redis $TEST_NGINX_REDIS timeout=5m;
+    setter_tenants any;
+--- response_body_filters eval
+sub {
+    my $answer = main::answer(main::send_message());
+    return "$answer, " . (main::reload() ? 'left' : 'stayed');
+}
+--- response_body eval
+"accepted, left"

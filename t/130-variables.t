@@ -143,7 +143,27 @@ POST /w
 
 
 
-=== TEST 9: in a header of the answer
+=== TEST 9: a request has one trace, before and after a redirect
+--- http_config eval
+$::log =~ s/log_format setter/log_format setter 'f=\$first,'/r
+    =~ s/escape=json//r
+--- config eval
+"    location /w {
+        set \$first \$setter_trace;
+        try_files /none /second;
+    }
+    location /second {
+$::webhook    }"
+--- request
+POST /w
+{"from":"1","text":"a"}
+--- error_code: 201
+--- access_log eval
+[qr/^f=(00-[0-9a-f-]{52}),.*\|r=\1\|/]
+
+
+
+=== TEST 10: in a header of the answer
 --- config eval
 "    location /w {
         add_header X-Job \$setter_id always;
@@ -161,7 +181,7 @@ X-Status: SUCCESS
 
 
 
-=== TEST 10: $setter_body is the envelope
+=== TEST 11: $setter_body is the envelope
 --- request
 POST /w
 {"from":"1","text":"say \"hi\""}
