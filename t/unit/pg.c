@@ -4,10 +4,13 @@
 
 #include "unit.h"
 
+#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <glob.h>
 #include <grp.h>
+#include <netdb.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,8 +22,48 @@
 #include "runtime/pg.h"
 
 
-static char   dir[64], bin[128], url[128];
+static char   dir[64], bin[128], url[128], port[8];
 static pid_t  server;
+
+
+/* The C library's, but "db.test" has an address where nobody listens, too. */
+int
+getaddrinfo(const char *node, const char *service,
+    const struct addrinfo *hints, struct addrinfo **res)
+{
+    int   rc;
+    int (*real)(const char *, const char *, const struct addrinfo *,
+                struct addrinfo **);
+
+    *(void **) &real = dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (node == NULL || strcmp(node, "db.test") != 0) {
+        return real(node, service, hints, res);
+    }
+
+    rc = real("127.0.0.2", service, hints, res);
+    return rc != 0 ? rc : real("127.0.0.1", service, hints, &(*res)->ai_next);
+}
+
+
+static void
+choose_port(void)
+{
+    int                 fd;
+    socklen_t           len;
+    struct sockaddr_in  sin;
+
+    memset(&sin, 0, sizeof(sin));
+    sin.sin_family = AF_INET;
+    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    len = sizeof(sin);
+
+    fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *) &sin, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *) &sin, &len), 0);
+    close(fd);
+    snprintf(port, sizeof(port), "%d", ntohs(sin.sin_port));
+}
 
 
 /* PostgreSQL does not run as root. */
@@ -72,8 +115,9 @@ static void
 start_server(void)
 {
     int   i;
-    const char *argv[] = { "postgres", "-D", "data", "-k", dir, "-c",
-                           "listen_addresses=", "-c", "fsync=off", NULL };
+    const char *argv[] = { "postgres", "-D", "data", "-k", dir, "-p", port,
+                           "-c", "listen_addresses=127.0.0.1",
+                           "-c", "fsync=off", NULL };
 
     server = spawn("postgres", argv);
 
@@ -115,7 +159,9 @@ group_setup(void **state)
         assert_int_equal(chown(dir, user->pw_uid, user->pw_gid), 0);
     }
 
-    snprintf(url, sizeof(url), "host=%s user=postgres dbname=postgres", dir);
+    choose_port();
+    snprintf(url, sizeof(url), "host=%s port=%s user=postgres"
+             " dbname=postgres", dir, port);
     waitpid(spawn("initdb", argv), &status, 0);
     assert_int_equal(status, 0);
 
@@ -234,6 +280,129 @@ test_all_or_nothing(void **state)
 {
     (void) state;
     unit_run(all_or_nothing, NULL);
+}
+
+
+/*
+ * A unit relies on a statement that the one before it was to prepare, and
+ * did not, since it failed; each is right or wrong by itself all the same.
+ */
+static const char  *fresh;
+static int          right, wrong;
+
+static void
+divide_first(void *arg)
+{
+    pg_answer_t  answer;
+    pg_query_t   queries[2] = {
+        { .sql = "SELECT 1 / $1::int", .nparams = 1, .params = { arg } },
+        { .sql = fresh }
+    };
+
+    if (pg_run("acme", queries, 2, 30000, &answer) == PG_OK) {
+        assert_string_equal(pg_text(&answer, 1, 0, 0), "5");
+        right++;
+
+    } else {
+        assert_int_equal(answer.error, PG_FAILED);
+        assert_string_equal(answer.sqlstate, "22012");
+        wrong++;
+    }
+
+    pg_clear(&answer);
+}
+
+
+static void
+syntax_error(void *arg)
+{
+    pg_answer_t  answer;
+
+    (void) arg;
+    assert_int_equal(run1("acme", "SELECT FROM WHERE", 30000, &answer),
+                     PG_FAILED);
+    assert_string_equal(answer.sqlstate, "42601");
+    pg_clear(&answer);
+    wrong++;
+}
+
+
+static void
+test_failed_preparation(void **state)
+{
+    int          i;
+    char         text[64];
+    static char  zero[] = "0", one[] = "1";
+
+    (void) state;
+
+    right = 0;
+    wrong = 0;
+
+    for (i = 0; i < 20; i++) {
+        snprintf(text, sizeof(text), "SELECT 5 AS fresh%d", i);
+        fresh = text;
+        task_start("wrong", divide_first, zero);
+        task_start("wrong", divide_first, zero);
+        task_start("right", divide_first, one);
+        task_start("right", divide_first, one);
+        task_start("syntax", syntax_error, NULL);
+        task_start("syntax", syntax_error, NULL);
+        task_start("syntax", syntax_error, NULL);
+        task_start("right", divide_first, one);
+        loop_run();
+    }
+
+    assert_int_equal(right, 3 * 20);
+    assert_int_equal(wrong, 5 * 20);
+    unit_run(answers_come_back, NULL);
+}
+
+
+/* A prepared statement's columns may change under way: a migration. */
+static void
+columns_change(void *arg)
+{
+    int          i;
+    pg_answer_t  answer;
+    pg_query_t   queries[2] = {
+        { .sql = "SELECT 1" },
+        { .sql = "SELECT * FROM wide" }
+    };
+
+    (void) arg;
+
+    assert_int_equal(run1(NULL, "CREATE TABLE wide (a int)", 30000, &answer),
+                     PG_OK);
+    pg_clear(&answer);
+
+    for (i = 1; i <= 4; i++) {
+        assert_int_equal(pg_run("acme", queries, 2, 30000, &answer), PG_OK);
+        assert_int_equal(PQnfields(answer.results[1]), i);
+        pg_clear(&answer);
+
+        fresh = i == 1 ? "ALTER TABLE wide ADD b int"
+                : i == 2 ? "ALTER TABLE wide ADD c int"
+                : "ALTER TABLE wide ADD d int";
+        if (i < 4) {
+            assert_int_equal(run1(NULL, fresh, 30000, &answer), PG_OK);
+            pg_clear(&answer);
+        }
+    }
+
+    /* what is refused for good is refused, not tried for ever */
+    assert_int_equal(run1(NULL, "EXECUTE nothing", 30000, &answer),
+                     PG_FAILED);
+    assert_string_equal(answer.sqlstate, "26000");
+    pg_clear(&answer);
+}
+
+
+static void
+test_columns_change(void **state)
+{
+    (void) state;
+    unit_run(columns_change, NULL);
 }
 
 
@@ -438,18 +607,121 @@ test_lost_connection_leaves_it_unknown(void **state)
 }
 
 
+/* What only the commit finds is a failure too. */
+static void
+fails_at_commit(void *arg)
+{
+    pg_answer_t  answer;
+    pg_query_t   queries[2] = {
+        { .sql = "CREATE TABLE once (n int UNIQUE DEFERRABLE"
+                 " INITIALLY DEFERRED)" },
+        { .sql = "INSERT INTO once VALUES (1), (1)" }
+    };
+
+    (void) arg;
+
+    assert_int_equal(pg_run(NULL, queries, 1, 30000, &answer), PG_OK);
+    pg_clear(&answer);
+    assert_int_equal(pg_run("acme", queries + 1, 1, 30000, &answer),
+                     PG_FAILED);
+    assert_string_equal(answer.sqlstate, "23505");
+    pg_clear(&answer);
+    assert_int_equal(run1(NULL, "SELECT count(*) FROM once", 30000, &answer),
+                     PG_OK);
+    assert_string_equal(pg_text(&answer, 0, 0, 0), "0");
+    pg_clear(&answer);
+}
+
+
+static void
+test_commit_fails(void **state)
+{
+    (void) state;
+    unit_run(fails_at_commit, NULL);
+}
+
+
+/* A connection that fell silent is left, and another one serves. */
+static void
+falls_silent(void *arg)
+{
+    pid_t        backend;
+    pg_answer_t  answer;
+
+    (void) arg;
+
+    assert_int_equal(run1(NULL, "SELECT pg_backend_pid()", 30000, &answer),
+                     PG_OK);
+    backend = (pid_t) atoi(pg_text(&answer, 0, 0, 0));
+    pg_clear(&answer);
+
+    kill(backend, SIGSTOP);
+    while (run1(NULL, "SELECT 1", 200, &answer) == PG_OK) {
+        pg_clear(&answer);
+    }
+    assert_int_equal(answer.error, PG_TIMEOUT);
+    pg_clear(&answer);
+
+    assert_int_equal(run1(NULL, "SELECT 2", 30000, &answer), PG_OK);
+    pg_clear(&answer);
+    kill(backend, SIGCONT);
+}
+
+
+static void
+test_silence(void **state)
+{
+    (void) state;
+    unit_run(falls_silent, NULL);
+}
+
+
+static void
+over_tcp(void *arg)
+{
+    pg_answer_t  answer;
+
+    (void) arg;
+
+    pg_free();
+    task_sleep(1);
+    snprintf(url, sizeof(url), "postgresql://postgres@db.test:%s/postgres",
+             port);
+    assert_int_equal(pg_init(url, 1), 0);
+
+    assert_int_equal(run1(NULL, "SELECT inet_server_addr()", 60000, &answer),
+                     PG_OK);
+    assert_string_equal(pg_text(&answer, 0, 0, 0), "127.0.0.1");
+    pg_clear(&answer);
+}
+
+
+/* All addresses of a name are tried. */
+static void
+test_host_name(void **state)
+{
+    (void) state;
+    unit_run(over_tcp, NULL);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_all_or_nothing),
+        cmocka_unit_test(test_commit_fails),
+        cmocka_unit_test(test_failed_preparation),
+        cmocka_unit_test(test_columns_change),
         cmocka_unit_test(test_many_tasks_share_connections),
         cmocka_unit_test(test_many_texts),
         cmocka_unit_test(test_late_answer),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_server_goes_and_comes),
-        cmocka_unit_test(test_lost_connection_leaves_it_unknown)
+        cmocka_unit_test(test_lost_connection_leaves_it_unknown),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_host_name)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,6 +1,7 @@
 /*
- * Units of work: queueing, sending and taking their results.
- * pg_connection.c makes and keeps the connections.
+ * Units of work: who waits for one, which connection it goes to, and how it
+ * ends.  pg_pipeline.c sends it and takes its results, pg_connection.c makes
+ * and keeps the connections.
  */
 
 #include <stdio.h>
@@ -16,14 +17,7 @@ static pg_unit_t *pg_unit_create(const char *tenant,
 static void pg_unit_free(pg_unit_t *unit);
 static void pg_unit_end(pg_unit_t *unit, pg_error_e error);
 static void pg_give_up(pg_unit_t *unit, int64_t timeout_ms);
-static void pg_send_unit(pg_conn_t *conn, pg_unit_t *unit);
-static int pg_send_query(pg_conn_t *conn, pg_unit_t *unit, int query,
-    const pg_query_t *q);
-static int pg_prepare(pg_conn_t *conn, pg_unit_t *unit, const char *sql);
-static void pg_add_step(pg_unit_t *unit, int prepare, int query);
-static void pg_step_failed(pg_conn_t *conn, pg_unit_t *unit,
-    const PGresult *result);
-static void pg_unit_synced(pg_conn_t *conn, pg_unit_t *unit);
+static void pg_unit_again(pg_unit_t *unit);
 static pg_conn_t *pg_conn_of(const pg_unit_t *unit);
 
 
@@ -310,191 +304,10 @@ pg_dispatch(void)
 
 
 /*
- * A unit that cannot be sent whole would leave the pipeline without its
- * Sync: the connection is closed then.
+ * All of the unit's results are there.  When it failed only for a prepared
+ * statement's sake, nothing was done, and it is sent again.
  */
-static void
-pg_send_unit(pg_conn_t *conn, pg_unit_t *unit)
-{
-    int         i, rc;
-    pg_query_t  tenant;
-
-    if (conn->sent.length == 0) {
-        conn->heard_ms = loop_now_ms();
-    }
-
-    unit->state = PG_UNIT_SENT;
-    unit->nsteps = 0;
-    unit->at = 0;
-    pg_list_push(&conn->sent, unit);
-
-    rc = 0;
-
-    if (unit->tenant != NULL) {
-        tenant.sql = "SELECT set_config('setter.tenant', $1, true)";
-        tenant.nparams = 1;
-        tenant.params[0] = unit->tenant;
-        rc = pg_send_query(conn, unit, -1, &tenant);
-    }
-
-    for (i = 0; rc == 0 && i < unit->n; i++) {
-        rc = pg_send_query(conn, unit, i, &unit->queries[i]);
-    }
-
-    if (rc != 0 || PQpipelineSync(conn->pg) == 0) {
-        pg_conn_lost(conn, PQerrorMessage(conn->pg));
-        return;
-    }
-
-    pg_conn_flush(conn);
-}
-
-
-static int
-pg_send_query(pg_conn_t *conn, pg_unit_t *unit, int query,
-    const pg_query_t *q)
-{
-    int   statement, sent;
-    char  name[16];
-
-    statement = pg_prepare(conn, unit, q->sql);
-
-    if (statement == -1) {
-        sent = PQsendQueryParams(conn->pg, q->sql, q->nparams, NULL,
-                                 q->params, NULL, NULL, 0);
-    } else {
-        snprintf(name, sizeof(name), "s%d", statement);
-        sent = PQsendQueryPrepared(conn->pg, name, q->nparams, q->params,
-                                   NULL, NULL, 0);
-    }
-
-    if (sent == 0) {
-        return -1;
-    }
-
-    pg_add_step(unit, -1, query);
-
-    return 0;
-}
-
-
-/*
- * The number of the connection's prepared statement with this text.  One
- * that is not there yet is prepared on the way, in the same segment; -1 when
- * all places are taken.
- */
-static int
-pg_prepare(pg_conn_t *conn, pg_unit_t *unit, const char *sql)
-{
-    int   i;
-    char  name[16];
-
-    for (i = 0; i < PG_MAX_STATEMENTS && conn->statements[i] != NULL; i++) {
-        if (strcmp(conn->statements[i], sql) == 0) {
-            return i;
-        }
-    }
-
-    if (i == PG_MAX_STATEMENTS) {
-        return -1;
-    }
-
-    conn->statements[i] = strdup(sql);
-    if (conn->statements[i] == NULL) {
-        return -1;
-    }
-
-    snprintf(name, sizeof(name), "s%d", i);
-
-    if (PQsendPrepare(conn->pg, name, sql, 0, NULL) == 0) {
-        free(conn->statements[i]);
-        conn->statements[i] = NULL;
-        return -1;
-    }
-
-    pg_add_step(unit, i, -1);
-
-    return i;
-}
-
-
-static void
-pg_add_step(pg_unit_t *unit, int prepare, int query)
-{
-    unit->steps[unit->nsteps].prepare = prepare;
-    unit->steps[unit->nsteps].query = query;
-    unit->nsteps++;
-}
-
-
 void
-pg_take_result(pg_conn_t *conn, PGresult *result)
-{
-    pg_unit_t  *unit;
-    pg_step_t  *step;
-
-    unit = conn->sent.first;
-
-    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
-        PQclear(result);
-        pg_unit_synced(conn, unit);
-        return;
-    }
-
-    if (unit->at == unit->nsteps) {     /* the server says goodbye */
-        PQclear(result);
-        return;
-    }
-
-    step = &unit->steps[unit->at++];
-
-    switch (PQresultStatus(result)) {
-
-    case PGRES_COMMAND_OK:
-    case PGRES_TUPLES_OK:
-        if (step->query >= 0) {
-            unit->results[step->query] = result;
-            return;
-        }
-        break;
-
-    default:    /* an error, or what comes behind one */
-        if (unit->failed == -1 && unit->sqlstate[0] == '\0') {
-            unit->failed = step->query;
-            pg_step_failed(conn, unit, result);
-        }
-
-        if (step->prepare >= 0) {
-            free(conn->statements[step->prepare]);
-            conn->statements[step->prepare] = NULL;
-        }
-    }
-
-    PQclear(result);
-}
-
-
-static void
-pg_step_failed(pg_conn_t *conn, pg_unit_t *unit, const PGresult *result)
-{
-    const char  *text;
-
-    text = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    snprintf(unit->sqlstate, sizeof(unit->sqlstate), "%s",
-             text != NULL ? text : "XX000");
-
-    text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    snprintf(unit->message, sizeof(unit->message), "%s",
-             text != NULL ? text : PQerrorMessage(conn->pg));
-}
-
-
-/*
- * All of the unit's results are there.  26000 says that a statement was
- * missing which another unit should have prepared and, having failed, did
- * not: nothing was done, and the unit is sent again.
- */
-static void
 pg_unit_synced(pg_conn_t *conn, pg_unit_t *unit)
 {
     pg_list_shift(&conn->sent);
@@ -502,17 +315,36 @@ pg_unit_synced(pg_conn_t *conn, pg_unit_t *unit)
     if (unit->sqlstate[0] == '\0') {
         pg_unit_end(unit, PG_OK);
 
-    } else if (strcmp(unit->sqlstate, "26000") == 0 && unit->task != NULL) {
-        unit->state = PG_UNIT_WAITING;
-        unit->sqlstate[0] = '\0';
-        unit->failed = -1;
-        pg_list_unshift(&pg_pool.waiting, unit);
+    } else if (unit->stale && unit->task != NULL
+               && unit->resends < PG_MAX_RESENDS)
+    {
+        pg_unit_again(unit);
 
     } else {
         pg_unit_end(unit, PG_FAILED);
     }
 
     pg_dispatch();
+}
+
+
+static void
+pg_unit_again(pg_unit_t *unit)
+{
+    int  i;
+
+    for (i = 0; i < unit->n; i++) {
+        PQclear(unit->results[i]);
+        unit->results[i] = NULL;
+    }
+
+    unit->state = PG_UNIT_WAITING;
+    unit->resends++;
+    unit->stale = 0;
+    unit->failed = -1;
+    unit->sqlstate[0] = '\0';
+    unit->message[0] = '\0';
+    pg_list_unshift(&pg_pool.waiting, unit);
 }
 
 

@@ -128,11 +128,14 @@ pg_resolve(pg_conn_t *conn, const char *host)
 }
 
 
+/* With each failed attempt the next of the addresses is tried. */
 static void
 pg_resolved(uv_getaddrinfo_t *request, int status,
     struct addrinfo *addresses)
 {
-    pg_conn_t  *conn;
+    unsigned          i;
+    pg_conn_t        *conn;
+    struct addrinfo  *a;
 
     conn = request->data;
     free(request);
@@ -147,7 +150,12 @@ pg_resolved(uv_getaddrinfo_t *request, int status,
         return;
     }
 
-    uv_ip_name(addresses->ai_addr, conn->hostaddr, sizeof(conn->hostaddr));
+    a = addresses;
+    for (i = 0; i < conn->failures; i++) {
+        a = a->ai_next != NULL ? a->ai_next : addresses;
+    }
+
+    uv_ip_name(a->ai_addr, conn->hostaddr, sizeof(conn->hostaddr));
     uv_freeaddrinfo(addresses);
     pg_connect(conn);
 }
@@ -481,8 +489,7 @@ pg_close(pg_conn_t *conn)
     conn->pg = NULL;
 
     for (i = 0; i < PG_MAX_STATEMENTS; i++) {
-        free(conn->statements[i]);
-        conn->statements[i] = NULL;
+        pg_forget(&conn->statements[i]);
     }
 }
 

@@ -1,5 +1,6 @@
 /*
- * What pg.c (units of work) and pg_connection.c (connections) share.
+ * What pg.c (units of work), pg_pipeline.c (their way through libpq) and
+ * pg_connection.c (connections) share.
  */
 
 #ifndef PG_PARTS_H
@@ -17,11 +18,21 @@
 #define PG_MAX_POOL        64
 
 
+#define PG_MAX_RESENDS     3    /* of a unit, for a statement's sake */
+
+
 /* One message sent to the server whose result will come back, in order. */
 typedef struct {
-    signed char     prepare;    /* number of a statement, or -1 */
-    signed char     query;      /* index in the unit, or -1: not asked for */
+    unsigned        statement;  /* the prepared one it makes or runs; 0: none */
+    int             query;      /* index in the unit, or -1: not asked for */
+    unsigned        makes:1;
 } pg_step_t;
+
+/* A prepared statement; its name on the server is never used again. */
+typedef struct {
+    unsigned        number;     /* s1, s2, ...; 0: the place is free */
+    char           *sql;
+} pg_statement_t;
 
 /*
  * A unit of work.  Its task waits for it in pg_run() and owns it, until it
@@ -45,6 +56,8 @@ typedef struct pg_unit_s {
     int                 nsteps;
     int                 at;         /* the step whose result comes next */
 
+    int                 resends;
+    unsigned            stale:1;    /* a prepared statement was no good */
     int                 failed;
     char                sqlstate[6];
     char                message[256];
@@ -73,7 +86,8 @@ typedef struct {
     unsigned            failures;
     int64_t             heard_ms;   /* last bytes, or the first unit sent */
     char                hostaddr[64];
-    char               *statements[PG_MAX_STATEMENTS];
+    pg_statement_t      statements[PG_MAX_STATEMENTS];
+    unsigned            prepared;   /* ever, on this connection */
     pg_list_t           sent;       /* oldest first */
 } pg_conn_t;
 
@@ -100,12 +114,23 @@ void pg_list_remove(pg_list_t *list, pg_unit_t *unit);
 /* Gives what waits to the ready connections. */
 void pg_dispatch(void);
 
-/* One result of the connection's oldest unit, or NULL for a step's end. */
-void pg_take_result(pg_conn_t *conn, PGresult *result);
+/* All results of the connection's oldest unit are there. */
+void pg_unit_synced(pg_conn_t *conn, pg_unit_t *unit);
 
 /* Ends every unit that was sent on the connection: done or not, nobody
  * knows. */
 void pg_units_lost(pg_conn_t *conn, const char *reason);
+
+/* pg_pipeline.c */
+
+/* Sends a unit that is in no list; the connection is ready. */
+void pg_send_unit(pg_conn_t *conn, pg_unit_t *unit);
+
+/* Takes one result of the connection's oldest unit. */
+void pg_take_result(pg_conn_t *conn, PGresult *result);
+
+/* Frees a prepared statement's place. */
+void pg_forget(pg_statement_t *statement);
 
 /* pg_connection.c */
 
