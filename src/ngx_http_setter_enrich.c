@@ -82,7 +82,10 @@ ngx_http_setter_enrich_tenant(ngx_http_request_t *r,
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    if (ngx_http_setter_tenant_in_body(slcf->tenants)
+    /* a subrequest in another location may have found its own meanwhile */
+
+    if ((ctx->tenants != slcf->tenants
+         || ngx_http_setter_tenant_in_body(slcf->tenants))
         && ngx_http_setter_tenant(r, ctx, values) != NGX_OK)
     {
         return ngx_http_setter_failed;

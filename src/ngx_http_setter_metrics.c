@@ -5,6 +5,8 @@
 
 static void ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat);
+static void ngx_http_setter_metrics_format(setter_buf_t *buf,
+    const char *name, ngx_http_setter_stat_format_t *format);
 static void ngx_http_setter_metrics_tenants(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat);
 static void ngx_http_setter_metrics_redis(setter_buf_t *buf,
@@ -29,37 +31,45 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat)
 {
     ngx_str_t                      *reason;
-    ngx_uint_t                      i, n;
-    ngx_http_setter_stat_format_t  *format;
+    ngx_uint_t                      n;
+    ngx_http_setter_stat_format_t  *format, *end;
+
+    end = stat->formats;
+
+    while (end < stat->formats + NGX_HTTP_SETTER_STAT_FORMATS
+           && end->name[0])
+    {
+        end++;
+    }
 
     setter_buf_text(buf,
             "# HELP setter_accepted_total Messages that Redis acknowledged.\n"
             "# TYPE setter_accepted_total counter\n");
 
-    for (i = 0; i < NGX_HTTP_SETTER_STAT_FORMATS; i++) {
-        format = &stat->formats[i];
-
-        if (format->name[0] == '\0') {
-            break;
-        }
-
-        setter_buf_text(buf, "setter_accepted_total{format=\"");
-        ngx_http_setter_metrics_text(buf, (char *) format->name);
-        setter_buf_text(buf, "\"}");
+    for (format = stat->formats; format < end; format++) {
+        ngx_http_setter_metrics_format(buf, "setter_accepted_total", format);
+        setter_buf_byte(buf, '}');
         ngx_http_setter_metrics_value(buf,
                                  format->outcomes[ngx_http_setter_accepted]);
+    }
+
+    setter_buf_text(buf,
+            "# HELP setter_duplicates_total Accepted messages whose key came "
+            "shortly before; the queue drops them.\n"
+            "# TYPE setter_duplicates_total counter\n");
+
+    for (format = stat->formats; format < end; format++) {
+        ngx_http_setter_metrics_format(buf, "setter_duplicates_total",
+                                       format);
+        setter_buf_byte(buf, '}');
+        ngx_http_setter_metrics_value(buf, format->duplicates);
     }
 
     setter_buf_text(buf,
             "# HELP setter_refused_total Requests that were refused.\n"
             "# TYPE setter_refused_total counter\n");
 
-    for (i = 0; i < NGX_HTTP_SETTER_STAT_FORMATS; i++) {
-        format = &stat->formats[i];
-
-        if (format->name[0] == '\0') {
-            break;
-        }
+    for (format = stat->formats; format < end; format++) {
 
         for (n = ngx_http_setter_accepted + 1;
              n < ngx_http_setter_outcomes;
@@ -67,14 +77,27 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
         {
             reason = ngx_http_setter_reason(n);
 
-            setter_buf_text(buf, "setter_refused_total{format=\"");
-            ngx_http_setter_metrics_text(buf, (char *) format->name);
-            setter_buf_text(buf, "\",reason=\"");
+            ngx_http_setter_metrics_format(buf, "setter_refused_total",
+                                           format);
+            setter_buf_text(buf, ",reason=\"");
             setter_buf_append(buf, (char *) reason->data, reason->len);
             setter_buf_text(buf, "\"}");
             ngx_http_setter_metrics_value(buf, format->outcomes[n]);
         }
     }
+}
+
+
+/* For the caller to go on, or to close the labels. */
+
+static void
+ngx_http_setter_metrics_format(setter_buf_t *buf, const char *name,
+    ngx_http_setter_stat_format_t *format)
+{
+    ngx_http_setter_metrics_text(buf, name);
+    setter_buf_text(buf, "{format=\"");
+    ngx_http_setter_metrics_text(buf, (char *) format->name);
+    setter_buf_byte(buf, '"');
 }
 
 

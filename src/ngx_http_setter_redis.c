@@ -151,7 +151,12 @@ ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis)
     c = pc->connection;
     redis->connection = c;
 
-    if (rc == NGX_ERROR || rc == NGX_DECLINED) {
+    if (rc == NGX_ERROR) {
+        ngx_http_setter_redis_lost(redis, "no socket or connection is free");
+        return;
+    }
+
+    if (rc == NGX_DECLINED) {
         ngx_http_setter_redis_unconnected(redis, err);
         return;
     }

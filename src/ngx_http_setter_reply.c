@@ -128,6 +128,10 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         if (outcome == ngx_http_setter_accepted) {
             ngx_http_setter_stat_tenant(smcf, &ctx->tenant);
 
+            if (ctx->key.len) {
+                ngx_http_setter_stat_id(smcf, slcf->format_n, ctx->id);
+            }
+
         } else {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                           "setter: refused, %V%s%s",

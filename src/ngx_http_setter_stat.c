@@ -2,7 +2,7 @@
 
 
 /* to be changed whenever struct ngx_http_setter_stat_s changes */
-#define NGX_HTTP_SETTER_STAT_LAYOUT  1
+#define NGX_HTTP_SETTER_STAT_LAYOUT  2
 
 #define NGX_HTTP_SETTER_STAT_PROBES  32
 
@@ -11,7 +11,8 @@ static ngx_int_t ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_int_t ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
     ngx_http_setter_main_conf_t *smcf);
-static ngx_atomic_uint_t ngx_http_setter_stat_hash(ngx_str_t *slug);
+static ngx_atomic_uint_t ngx_http_setter_stat_hash(const void *data,
+    size_t len);
 
 
 const uint32_t
@@ -34,6 +35,27 @@ ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
 
 
 void
+ngx_http_setter_stat_id(ngx_http_setter_main_conf_t *smcf, ngx_uint_t format,
+    const char *id)
+{
+    ngx_atomic_t                   *place;
+    ngx_atomic_uint_t               hash;
+    ngx_http_setter_stat_format_t  *slot;
+
+    hash = ngx_http_setter_stat_hash(id, SETTER_UUID_LEN);
+    place = &smcf->stat->ids[(hash >> 1) % NGX_HTTP_SETTER_STAT_IDS];
+
+    if (*place == hash) {
+        slot = &smcf->stat->formats[smcf->slots[format]];
+        (void) ngx_atomic_fetch_add(&slot->duplicates, 1);
+        return;
+    }
+
+    *place = hash;
+}
+
+
+void
 ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
     ngx_str_t *slug)
 {
@@ -41,8 +63,8 @@ ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
     ngx_atomic_uint_t               hash;
     ngx_http_setter_stat_tenant_t  *tenant;
 
-    hash = ngx_http_setter_stat_hash(slug);
-    n = hash % NGX_HTTP_SETTER_STAT_TENANTS;
+    hash = ngx_http_setter_stat_hash(slug->data, slug->len);
+    n = (hash >> 1) % NGX_HTTP_SETTER_STAT_TENANTS;
 
     for (i = 0; i < NGX_HTTP_SETTER_STAT_PROBES; i++) {
         tenant = &smcf->stat->tenants[n];
@@ -71,15 +93,17 @@ ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
 /* FNV-1a; 0 is for an empty place */
 
 static ngx_atomic_uint_t
-ngx_http_setter_stat_hash(ngx_str_t *slug)
+ngx_http_setter_stat_hash(const void *data, size_t len)
 {
-    size_t    i;
-    uint64_t  hash;
+    size_t         i;
+    uint64_t       hash;
+    const u_char  *p;
 
+    p = data;
     hash = 0xcbf29ce484222325;
 
-    for (i = 0; i < slug->len; i++) {
-        hash = (hash ^ slug->data[i]) * 0x100000001b3;
+    for (i = 0; i < len; i++) {
+        hash = (hash ^ p[i]) * 0x100000001b3;
     }
 
     return (ngx_atomic_uint_t) hash | 1;

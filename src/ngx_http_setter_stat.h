@@ -15,11 +15,13 @@
 #define NGX_HTTP_SETTER_STAT_FORMATS  16
 #define NGX_HTTP_SETTER_STAT_TENANTS  1024
 #define NGX_HTTP_SETTER_STAT_BUCKETS  14
+#define NGX_HTTP_SETTER_STAT_IDS      32768
 
 
 typedef struct {
     u_char         name[32];
     ngx_atomic_t   outcomes[ngx_http_setter_outcomes];
+    ngx_atomic_t   duplicates;
 } ngx_http_setter_stat_format_t;
 
 
@@ -44,6 +46,9 @@ struct ngx_http_setter_stat_s {
 
     ngx_http_setter_stat_tenant_t   tenants[NGX_HTTP_SETTER_STAT_TENANTS];
     ngx_atomic_t                    other;      /* tenants with no place */
+
+    /* ids made of a key, each at its hash's place until another comes there */
+    ngx_atomic_t                    ids[NGX_HTTP_SETTER_STAT_IDS];
 };
 
 
@@ -62,6 +67,8 @@ char *ngx_http_setter_stat_add_zone(ngx_conf_t *cf,
 
 void ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t format, ngx_http_setter_outcome_e outcome);
+void ngx_http_setter_stat_id(ngx_http_setter_main_conf_t *smcf,
+    ngx_uint_t format, const char *id);
 void ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
     ngx_str_t *slug);
 void ngx_http_setter_stat_round_trip(ngx_http_setter_main_conf_t *smcf,
