@@ -86,7 +86,7 @@ sub wait_for {
             diag "waited in vain: $name";
             last;
         }
-        sleep 0.02;
+        sleep 0.05;
     }
 
     return $result;
@@ -336,6 +336,28 @@ subtest 'a worker is killed between send and mark' => sub {
     is_deeply(texts($lane), ['Hello'], 'it is not sent again');
     is(asked(), 1, 'the model is not asked again');
     wait_idle($lane);
+};
+
+subtest 'a job kills one worker after another' => sub {
+    fresh({ chat => { latency_ms => 5000 } });
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    for my $times (1 .. 3) {
+        my $worker = worker(SETTER_LEASE_MS => 500);
+        wait_asking();
+        $worker->stop('KILL');
+        wait_for('the model to be left', sub {
+            !$sandbox->calls->{chat}{open} });
+    }
+
+    my $worker = worker();
+    wait_job($id, 'dead');
+    wait_idle($lane);
+    like(reason($id), qr/worker was lost/, 'it is given up, with the reason');
+    is(value("SELECT jsonb_typeof(payload) FROM jobs WHERE id = '$id'"),
+       'object', 'its envelope is kept');
+    is(asked(), 3, 'and the model was asked no more');
 };
 
 subtest 'a worker is stopped, and another takes its lane' => sub {
@@ -661,20 +683,35 @@ subtest 'a message goes out through Infobip' => sub {
 # --- settings
 
 subtest 'wrong settings' => sub {
-    my %wrong = (
-        SETTER_LLM          => 'gemini',
-        SETTER_LOG_LEVEL    => 'loud',
-        SETTER_REDIS_URL    => 'http://localhost/',
-        SETTER_CONCURRENCY  => '0',
-        SETTER_DATABASE_URL => '',
+    my @wrong = (
+        [SETTER_LLM          => 'gemini'],
+        [SETTER_LOG_LEVEL    => 'loud'],
+        [SETTER_REDIS_URL    => 'http://localhost/'],
+        [SETTER_REDIS_URL    => ''],
+        [SETTER_DATABASE_URL => 'nonsense'],
+        [SETTER_DATABASE_URL => ''],
+        [SETTER_CONCURRENCY  => '0'],
     );
 
-    for my $name (sort keys %wrong) {
-        my ($status, $text) = Setter::Worker->run(%env,
-                                                  $name => $wrong{$name});
-        is($status, 2, "$name: exit 2");
-        like($text, qr/\A[^\n]*$name[^\n]*\n\z/, "$name: one line");
+    for (@wrong) {
+        my ($name, $value) = @$_;
+        my ($status, $text) = Setter::Worker->run(%env, $name => $value);
+        is($status, 2, "$name=$value: exit 2");
+        like($text, qr/\A[^\n]*$name[^\n]*\n\z/, 'and one line');
     }
+};
+
+subtest 'a Redis that must not be used' => sub {
+    my ($status, $text) = Setter::Worker->run(%env, SETTER_PARTITIONS => 2);
+    is($status, 2, 'another number of partitions: exit 2');
+    is(() = $text =~ /"level":"error"/g, 1, 'one line says why')
+        or diag $text;
+
+    $redis->config_set('maxmemory-policy', 'allkeys-lru');
+    ($status, $text) = Setter::Worker->run(%env);
+    is($status, 2, 'a Redis that forgets keys: exit 2');
+    like($text, qr/noeviction/, 'with the reason');
+    $redis->config_set('maxmemory-policy', 'noeviction');
 };
 
 subtest 'no key for the model' => sub {
@@ -692,6 +729,8 @@ subtest 'no key for the model' => sub {
     my $second = worker();
     wait_job($id, 'done');
 };
+
+is_deeply([Setter::Worker->reports], [], 'no sanitizer has a report');
 
 done_testing;
 

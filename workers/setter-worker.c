@@ -49,11 +49,12 @@ typedef struct {
 } settings_t;
 
 
-static void settings_check(const settings_t *settings);
-static void worker_set(const settings_t *settings);
-static int worker_open(const settings_t *settings);
+static void settings_check(void);
+static void settings_refuse(const char *reason);
+static void worker_set(void);
+static int worker_open(void);
 static int worker_handshake(redis_t *redis, void *data);
-static void worker_run(void);
+static int worker_run(void);
 static void worker_stop(int signal);
 static void worker_leave(void *data);
 static void worker_cancel_turns(void);
@@ -141,13 +142,12 @@ static settings_t  settings;
 static worker_t    worker;
 static char        worker_name[128];
 static int         worker_greeted;      /* Redis was once found usable */
-static int         worker_status;       /* to exit with */
 
 
 int
 main(int argc, char **argv)
 {
-    int   words;
+    int   rc, words;
     char  host[64];
 
     words = config_read(settings_table,
@@ -158,87 +158,101 @@ main(int argc, char **argv)
         return 2;
     }
 
-    settings_check(&settings);
+    settings_check();
 
     gethostname(host, sizeof(host) - 1);
     snprintf(worker_name, sizeof(worker_name), "%s-%d", host, (int) getpid());
-    worker_set(&settings);
+    worker_set();
 
     if (loop_init() != 0 || http_init(settings.concurrency) != 0) {
         fprintf(stderr, "setter-worker: cannot start: no memory\n");
         return 1;
     }
 
-    if (worker_open(&settings) != 0) {
+    if (worker_open() != 0) {
         return 2;
     }
 
-    worker_run();
+    rc = worker_run();
 
     redis_close(worker.bell);
     redis_close(worker.redis);
     pg_free();
     http_free();
-    return worker_status;
+    return rc;
 }
 
 
 /* What the table cannot check. */
 static void
-settings_check(const settings_t *set)
+settings_check(void)
 {
-    if (log_set_level(set->log_level) != 0) {
-        fprintf(stderr, "setter-worker: SETTER_LOG_LEVEL is \"%s\", expected"
-                " debug, info, warn or error\n", set->log_level);
-        exit(2);
+    PQconninfoOption  *parts;
+
+    if (log_set_level(settings.log_level) != 0) {
+        settings_refuse("SETTER_LOG_LEVEL is not debug, info, warn or error");
     }
 
-    if (strcmp(set->llm, "openai") != 0) {
-        fprintf(stderr, "setter-worker: SETTER_LLM is \"%s\", which is not in"
-                " this version; it has openai\n", set->llm);
-        exit(2);
+    if (strcmp(settings.llm, "openai") != 0) {
+        settings_refuse("SETTER_LLM names what is not in this version, which"
+                        " has openai");
     }
 
-    if (set->redis_url == NULL || set->database_url == NULL) {
-        fprintf(stderr, "setter-worker: %s is not set\n",
-                set->redis_url == NULL ? "SETTER_REDIS_URL"
-                                       : "SETTER_DATABASE_URL");
-        exit(2);
+    if (settings.redis_url == NULL) {
+        settings_refuse("SETTER_REDIS_URL is not set");
     }
+
+    if (settings.database_url == NULL) {
+        settings_refuse("SETTER_DATABASE_URL is not set");
+    }
+
+    parts = PQconninfoParse(settings.database_url, NULL);
+    if (parts == NULL) {
+        settings_refuse("SETTER_DATABASE_URL is not as libpq takes it");
+    }
+    PQconninfoFree(parts);
 }
 
 
 static void
-worker_set(const settings_t *set)
+settings_refuse(const char *reason)
+{
+    fprintf(stderr, "setter-worker: %s\n", reason);
+    exit(2);
+}
+
+
+static void
+worker_set(void)
 {
     log_set_name("setter-worker");
 
-    worker.queue.partitions = (unsigned) set->partitions;
+    worker.queue.partitions = (unsigned) settings.partitions;
     worker.queue.worker = worker_name;
-    worker.queue.lease_ms = set->lease_ms;
-    worker.queue.turn_jobs = set->turn_jobs;
+    worker.queue.lease_ms = settings.lease_ms;
+    worker.queue.turn_jobs = settings.turn_jobs;
     worker.queue.turn_bytes = WORKER_TURN_BYTES;
-    worker.queue.max_failures = set->max_failures;
+    worker.queue.max_failures = settings.max_failures;
     worker.queue.max_crashes = WORKER_MAX_CRASHES;
 
-    worker.llm.provider = set->llm;
-    worker.llm.model = set->llm_model;
-    worker.llm.base_url = set->openai_base_url;
-    worker.llm.api_key = set->openai_api_key;
+    worker.llm.provider = settings.llm;
+    worker.llm.model = settings.llm_model;
+    worker.llm.base_url = settings.openai_base_url;
+    worker.llm.api_key = settings.openai_api_key;
 
     worker.accounts[0].provider = "manychat";
-    worker.accounts[0].account.base_url = set->manychat_base_url;
-    worker.accounts[0].account.api_key = set->manychat_api_key;
+    worker.accounts[0].account.base_url = settings.manychat_base_url;
+    worker.accounts[0].account.api_key = settings.manychat_api_key;
     worker.accounts[1].provider = "infobip";
-    worker.accounts[1].account.base_url = set->infobip_base_url;
-    worker.accounts[1].account.api_key = set->infobip_api_key;
-    worker.accounts[1].account.sender = set->infobip_sender;
+    worker.accounts[1].account.base_url = settings.infobip_base_url;
+    worker.accounts[1].account.api_key = settings.infobip_api_key;
+    worker.accounts[1].account.sender = settings.infobip_sender;
 
-    worker.system_prompt = set->system_prompt;
-    worker.memory_exchanges = set->memory_exchanges;
-    worker.llm_timeout_ms = set->llm_timeout_ms;
-    worker.send_timeout_ms = set->send_timeout_ms;
-    worker.concurrency = set->concurrency;
+    worker.system_prompt = settings.system_prompt;
+    worker.memory_exchanges = settings.memory_exchanges;
+    worker.llm_timeout_ms = settings.llm_timeout_ms;
+    worker.send_timeout_ms = settings.send_timeout_ms;
+    worker.concurrency = settings.concurrency;
 
     LIST_INIT(&worker.turns);
     task_sem_init(&worker.wake, 0);
@@ -248,19 +262,19 @@ worker_set(const settings_t *set)
 
 /* Connections are made in the background; only a wrong setting fails. */
 static int
-worker_open(const settings_t *set)
+worker_open(void)
 {
     char  error[256];
 
-    if (pg_init(set->database_url, (int) set->db_pool) != 0) {
-        fprintf(stderr, "setter-worker: SETTER_DATABASE_URL cannot be read\n");
+    if (pg_init(settings.database_url, (int) settings.db_pool) != 0) {
+        fprintf(stderr, "setter-worker: cannot start: no memory\n");
         return -1;
     }
 
-    worker.redis = redis_open(set->redis_url, "commands", worker_handshake,
+    worker.redis = redis_open(settings.redis_url, "commands", worker_handshake,
                               &worker, error, sizeof(error));
     if (worker.redis != NULL) {
-        worker.bell = redis_open(set->redis_url, "bell", NULL, NULL, error,
+        worker.bell = redis_open(settings.redis_url, "bell", NULL, NULL, error,
                                  sizeof(error));
     }
 
@@ -274,8 +288,9 @@ worker_open(const settings_t *set)
 
 
 /*
- * A Redis that must not be used stops the start.  After a reconnection what
- * is in hand is prolonged before all else.
+ * A Redis that must not be used ends the process at its start, when nothing
+ * is in hand; later it is waited for.  After a reconnection what is in hand
+ * is prolonged before all else.
  */
 static int
 worker_handshake(redis_t *redis, void *data)
@@ -284,8 +299,7 @@ worker_handshake(redis_t *redis, void *data)
 
     if (queue_handshake(redis, &self->queue) != 0) {
         if (self->queue.refusal[0] != '\0' && !worker_greeted) {
-            worker_status = 2;
-            loop_stop();
+            _exit(2);
         }
         return -1;
     }
@@ -296,7 +310,7 @@ worker_handshake(redis_t *redis, void *data)
 }
 
 
-static void
+static int
 worker_run(void)
 {
     const char  *missing;
@@ -313,14 +327,14 @@ worker_run(void)
         || loop_on_signal(SIGINT, worker_stop) != 0)
     {
         log_error("cannot start: no memory");
-        worker_status = 1;
-        return;
+        return 1;
     }
 
     log_info("started", "worker", worker_name, "concurrency",
              log_number(worker.concurrency));
     loop_run();
     log_info("stopped", "worker", worker_name);
+    return 0;
 }
 
 

@@ -9,6 +9,7 @@
 
 
 #define UNIT_TIMEOUT_MS  5000
+#define UNIT_LAST_MS     1000   /* of a process that leaves */
 #define UNIT_PAUSE_MS    500
 
 
@@ -36,9 +37,12 @@ unit_run(turn_t *turn, const pg_query_t *queries, int n, pg_answer_t *answer)
 record_e
 unit_once(turn_t *turn, const pg_query_t *queries, int n, pg_answer_t *answer)
 {
+    int64_t   timeout_ms;
     record_e  rc;
 
-    if (pg_run(turn->tenant, queries, n, UNIT_TIMEOUT_MS, answer) == PG_OK) {
+    timeout_ms = turn->worker->leaving ? UNIT_LAST_MS : UNIT_TIMEOUT_MS;
+
+    if (pg_run(turn->tenant, queries, n, timeout_ms, answer) == PG_OK) {
         return RECORD_OK;
     }
 

@@ -92,7 +92,7 @@ COMMENT ON COLUMN jobs.status IS 'queued: waits for its next attempt; done: '
     'dead: given up';
 COMMENT ON COLUMN jobs.reason IS 'why it failed, died or was not answered';
 COMMENT ON COLUMN jobs.attempts IS 'turns that tried it';
-COMMENT ON COLUMN jobs.turn IS 'first job of the turn that finished it; the '
+COMMENT ON COLUMN jobs.turn IS 'first job of the last turn that ended; its '
     'reply carries the same';
 COMMENT ON COLUMN jobs.turn_token IS 'of the last turn that held it';
 COMMENT ON COLUMN jobs.payload IS 'the envelope; as one JSON string where '
@@ -154,7 +154,8 @@ CREATE UNIQUE INDEX messages_reply ON messages (tenant, turn)
 
 -- Behind the queue's own de-duplication, which remembers for an hour.
 CREATE UNIQUE INDEX messages_received
-    ON messages (tenant, provider, provider_id) WHERE direction = 'in';
+    ON messages (tenant, provider, provider_id)
+    WHERE direction = 'in' AND provider_id IS NOT NULL;
 
 -- Status webhooks find the message by what the provider called it.
 CREATE INDEX messages_accepted

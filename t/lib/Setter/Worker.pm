@@ -19,6 +19,7 @@ use Time::HiRes qw(sleep time);
 
 my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::XS->new->utf8;
+my @reports;
 
 my $program = "$root/" . ($ENV{SETTER_BUILD} // 'build') . '/setter-worker';
 
@@ -57,8 +58,12 @@ sub stop {
     kill $signal // 'TERM', $pid;
     local $?;
     waitpid $pid, 0;
+    push @reports, grep { /Sanitizer|runtime error/ } split /\n/, $self->text;
     return $? >> 8;
 }
+
+# What sanitizers said of the workers that have ended.
+sub reports { @reports }
 
 sub text {
     my ($self) = @_;
