@@ -49,12 +49,13 @@ sub header {
         $job{send_at_ms} // 0;
 }
 
-# Appends a job as the module does; returns the entry's id.
+# Appends a job as the module does, at a time of its own with entry (a stream
+# id); returns the entry's id.
 sub append {
     my ($self, %job) = @_;
 
     $job{tenant} //= ($job{lane} =~ m{^([^/]*)})[0];
-    return $self->{redis}->xadd($self->key('inbox'), '*',
+    return $self->{redis}->xadd($self->key('inbox'), $job{entry} // '*',
         h => $self->header(%job), j => $job{envelope} // "{$job{id}}");
 }
 
