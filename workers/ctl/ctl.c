@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
@@ -12,6 +13,10 @@
 
 
 #define CTL_REDIS_MS  3000
+
+
+static void ctl_print_table(const PGresult *result);
+static void ctl_print_line(const char *text, int width);
 
 
 redis_t *
@@ -79,6 +84,117 @@ ctl_database(const char *url, const char *what)
     }
 
     return pg;
+}
+
+
+PGconn *
+ctl_record(ctl_t *ctl)
+{
+    PGconn    *pg;
+    PGresult  *result;
+
+    pg = ctl_database(ctl->admin_database_url, "SETTER_ADMIN_DATABASE_URL");
+    if (pg == NULL) {
+        return NULL;
+    }
+
+    result = PQexec(pg, "SET ROLE setter_system");
+
+    if (PQresultStatus(result) != PGRES_COMMAND_OK) {
+        ctl_fail("%s (has setterctl migrate been run?)", PQerrorMessage(pg));
+        PQfinish(pg);
+        pg = NULL;
+    }
+
+    PQclear(result);
+
+    return pg;
+}
+
+
+int
+ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
+    int *rows)
+{
+    int          rc;
+    char         json[2048];
+    PGresult    *result;
+    const char  *params[1] = { param };
+
+    if (ctl->json) {
+        snprintf(json, sizeof(json), "SELECT count(*), coalesce(json_agg(t), "
+                 "'[]') FROM (%s) t", sql);
+        sql = json;
+    }
+
+    result = PQexecParams(pg, sql, 1, NULL, params, NULL, NULL, 0);
+    rc = CTL_OK;
+    *rows = 0;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        rc = ctl_fail("%s", PQerrorMessage(pg));
+
+    } else if (ctl->json) {
+        *rows = atoi(PQgetvalue(result, 0, 0));
+        ctl_print_line(PQgetvalue(result, 0, 1), 0);
+
+    } else {
+        *rows = PQntuples(result);
+        ctl_print_table(result);
+    }
+
+    PQclear(result);
+
+    return rc;
+}
+
+
+static void
+ctl_print_table(const PGresult *result)
+{
+    int  row, column, width[32], len;
+
+    if (PQntuples(result) == 0) {
+        printf("none\n");
+        return;
+    }
+
+    for (column = 0; column < PQnfields(result); column++) {
+        width[column] = strlen(PQfname(result, column));
+
+        for (row = 0; row < PQntuples(result); row++) {
+            len = PQgetlength(result, row, column);
+            if (len > width[column]) {
+                width[column] = len;
+            }
+        }
+
+        printf("%-*s  ", width[column], PQfname(result, column));
+    }
+
+    for (row = 0; row < PQntuples(result); row++) {
+        putchar('\n');
+        for (column = 0; column < PQnfields(result); column++) {
+            ctl_print_line(PQgetvalue(result, row, column),
+                           width[column] + 2);
+        }
+    }
+
+    putchar('\n');
+}
+
+
+/* Text in one line, filled up to so many columns. */
+static void
+ctl_print_line(const char *text, int width)
+{
+    for ( ; *text != '\0'; text++, width--) {
+        putchar((unsigned char) *text < ' ' ? ' ' : *text);
+    }
+
+    for ( ; width > 0; width--) {
+        putchar(' ');
+    }
 }
 
 

@@ -7,6 +7,8 @@
 
 #include <libpq-fe.h>
 
+#include "channel/channel.h"
+#include "llm/llm.h"
 #include "queue/queue.h"
 
 
@@ -19,6 +21,9 @@ typedef struct {
     const char        *redis_url;
     const char        *database_url;
     const char        *admin_database_url;
+    llm_settings_t     llm;
+    channel_account_t  manychat;
+    channel_account_t  infobip;
     long               partitions;
     int                json;        /* for programs, else for people */
 
@@ -43,10 +48,29 @@ redis_t *ctl_redis(ctl_t *ctl);
  */
 PGconn *ctl_database(const char *url, const char *what);
 
+/* The record, as the system role, which sees every tenant's rows. */
+PGconn *ctl_record(ctl_t *ctl);
+
+/*
+ * Runs a query with one parameter and prints its rows: a table, or as JSON an
+ * array of objects, without a newline.  *rows tells how many.  CTL_OK, or
+ * CTL_FAILED.
+ */
+int ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
+    int *rows);
+
 /* "setterctl: …" on standard error; returns CTL_FAILED. */
 int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 int ctl_migrate(ctl_t *ctl, int argc, char **argv);
+int ctl_doctor(ctl_t *ctl, int argc, char **argv);
+int ctl_depth(ctl_t *ctl, int argc, char **argv);
+int ctl_tail(ctl_t *ctl, int argc, char **argv);
+int ctl_job_show(ctl_t *ctl, int argc, char **argv);
+int ctl_dead_list(ctl_t *ctl, int argc, char **argv);
+int ctl_tenant_add(ctl_t *ctl, int argc, char **argv);
+int ctl_tenant_suspend(ctl_t *ctl, int argc, char **argv);
+int ctl_tenant_list(ctl_t *ctl, int argc, char **argv);
 
 
 #endif /* CTL_H */

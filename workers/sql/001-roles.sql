@@ -16,3 +16,12 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- The owner may act as the system: setterctl reads the record that way.
+DO $$
+BEGIN
+    IF NOT pg_has_role(current_user, 'setter_system', 'MEMBER') THEN
+        EXECUTE format('GRANT setter_system TO %I', current_user);
+    END IF;
+END
+$$;

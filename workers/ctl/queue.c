@@ -1,0 +1,325 @@
+/*
+ * setterctl depth, setterctl tail: what waits in Redis, and what arrives.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "ctl/ctl.h"
+#include "setter_json.h"
+#include "setter_partition.h"
+
+
+#define DEPTH_MAX_COUNTS   24
+#define DEPTH_MAX_TENANTS  256
+#define QUEUE_CALL_MS      5000
+#define TAIL_WAIT_MS       2000
+
+
+typedef struct {
+    char       name[32];
+    long long  value;
+} depth_count_t;
+
+typedef struct {
+    char       slug[SETTER_SLUG_MAX + 1];
+    long long  waiting, flight;
+} depth_tenant_t;
+
+typedef struct {
+    depth_count_t   counts[DEPTH_MAX_COUNTS];
+    size_t          ncounts;
+    depth_tenant_t  tenants[DEPTH_MAX_TENANTS];
+    size_t          ntenants;
+} depth_t;
+
+
+static redisReply *depth_ask(ctl_t *ctl, unsigned partition, int argc,
+    char **argv);
+static void depth_take(depth_t *depth, const redisReply *reply);
+static void depth_count(depth_t *depth, const char *name, long long value);
+static void depth_take_tenants(depth_t *depth, const redisReply *reply);
+static void depth_print(const depth_t *depth);
+static void depth_print_json(const depth_t *depth);
+static int tail_entry(ctl_t *ctl, const redisReply *entry);
+
+
+int
+ctl_depth(ctl_t *ctl, int argc, char **argv)
+{
+    unsigned         partition;
+    redisReply      *reply;
+    static depth_t   depth;
+
+    if (ctl_redis(ctl) == NULL) {
+        return CTL_FAILED;
+    }
+
+    for (partition = 0; partition < ctl->queue.partitions; partition++) {
+        reply = depth_ask(ctl, partition, argc, argv);
+        if (reply == NULL) {
+            return CTL_FAILED;
+        }
+        depth_take(&depth, reply);
+        freeReplyObject(reply);
+    }
+
+    if (ctl->json) {
+        depth_print_json(&depth);
+    } else {
+        depth_print(&depth);
+    }
+
+    return CTL_OK;
+}
+
+
+/* The tenants named on the command line, each in its own partition. */
+static redisReply *
+depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv)
+{
+    int            i, n;
+    char           key[SETTER_KEY_MAX];
+    const char    *args[4 + DEPTH_MAX_TENANTS];
+    redisReply    *reply;
+    setter_str_t   slug;
+
+    setter_partition_key(key, partition, ctl->queue.partitions, "inbox");
+    args[0] = "FCALL_RO";
+    args[1] = "setter_depth";
+    args[2] = "1";
+    args[3] = key;
+    n = 4;
+
+    for (i = 0; i < argc && i < DEPTH_MAX_TENANTS; i++) {
+        slug.data = argv[i];
+        slug.len = strlen(argv[i]);
+        if (setter_partition(slug, ctl->queue.partitions) == partition) {
+            args[n++] = argv[i];
+        }
+    }
+
+    if (redis_command(ctl->redis, n, args, NULL, QUEUE_CALL_MS, &reply)
+        != REDIS_REPLIED)
+    {
+        ctl_fail("Redis does not answer");
+        return NULL;
+    }
+
+    if (reply->type != REDIS_REPLY_ARRAY) {
+        ctl_fail("Redis: %s", reply->str != NULL ? reply->str : "no counts");
+        freeReplyObject(reply);
+        return NULL;
+    }
+
+    return reply;
+}
+
+
+static void
+depth_take(depth_t *depth, const redisReply *reply)
+{
+    size_t  i;
+
+    for (i = 0; i + 1 < reply->elements; i += 2) {
+        depth_count(depth, reply->element[i]->str,
+                    reply->element[i + 1]->integer);
+    }
+
+    if (i < reply->elements) {
+        depth_take_tenants(depth, reply->element[i]);
+    }
+}
+
+
+/* The sum over the partitions; of ages, the highest. */
+static void
+depth_count(depth_t *depth, const char *name, long long value)
+{
+    size_t          i;
+    depth_count_t  *count;
+
+    for (i = 0; i < depth->ncounts; i++) {
+        count = &depth->counts[i];
+
+        if (strcmp(count->name, name) != 0) {
+            continue;
+        }
+
+        if (strcmp(name, "oldest_ms") != 0) {
+            count->value += value;
+        } else if (count->value < value) {
+            count->value = value;
+        }
+
+        return;
+    }
+
+    if (i < DEPTH_MAX_COUNTS) {
+        count = &depth->counts[depth->ncounts++];
+        snprintf(count->name, sizeof(count->name), "%s", name);
+        count->value = value;
+    }
+}
+
+
+static void
+depth_take_tenants(depth_t *depth, const redisReply *reply)
+{
+    size_t           i;
+    redisReply     **e;
+    depth_tenant_t  *tenant;
+
+    for (i = 0; i < reply->elements && depth->ntenants < DEPTH_MAX_TENANTS;
+         i++)
+    {
+        e = reply->element[i]->element;
+        tenant = &depth->tenants[depth->ntenants++];
+        snprintf(tenant->slug, sizeof(tenant->slug), "%s", e[0]->str);
+        tenant->waiting = e[1]->integer;
+        tenant->flight = e[2]->integer;
+    }
+}
+
+
+static void
+depth_print(const depth_t *depth)
+{
+    size_t  i;
+
+    for (i = 0; i < depth->ncounts; i++) {
+        printf("%-12s %10lld\n", depth->counts[i].name,
+               depth->counts[i].value);
+    }
+
+    if (depth->ntenants > 0) {
+        printf("\n%-32s %10s %10s\n", "tenant", "waiting", "in flight");
+    }
+
+    for (i = 0; i < depth->ntenants; i++) {
+        printf("%-32s %10lld %10lld\n", depth->tenants[i].slug,
+               depth->tenants[i].waiting, depth->tenants[i].flight);
+    }
+}
+
+
+static void
+depth_print_json(const depth_t *depth)
+{
+    size_t  i;
+
+    putchar('{');
+
+    for (i = 0; i < depth->ncounts; i++) {
+        printf("\"%s\":%lld,", depth->counts[i].name, depth->counts[i].value);
+    }
+
+    printf("\"tenants\":[");
+
+    for (i = 0; i < depth->ntenants; i++) {
+        printf("%s{\"tenant\":\"%s\",\"waiting\":%lld,\"in_flight\":%lld}",
+               i > 0 ? "," : "", depth->tenants[i].slug,
+               depth->tenants[i].waiting, depth->tenants[i].flight);
+    }
+
+    printf("]}\n");
+}
+
+
+/* From now on, until it is interrupted. */
+int
+ctl_tail(ctl_t *ctl, int argc, char **argv)
+{
+    size_t       i, j, n;
+    char         keys[SETTER_MAX_PARTITIONS][SETTER_KEY_MAX];
+    char         ids[SETTER_MAX_PARTITIONS][48], wait[16];
+    redisReply  *reply, *stream, *entries;
+    const char  *args[4 + 2 * SETTER_MAX_PARTITIONS];
+
+    (void) argv;
+
+    if (argc > 0) {
+        return CTL_USAGE;
+    }
+
+    if (ctl_redis(ctl) == NULL) {
+        return CTL_FAILED;
+    }
+
+    n = ctl->queue.partitions;
+    snprintf(wait, sizeof(wait), "%d", TAIL_WAIT_MS);
+    args[0] = "XREAD";
+    args[1] = "BLOCK";
+    args[2] = wait;
+    args[3] = "STREAMS";
+
+    for (i = 0; i < n; i++) {
+        setter_partition_key(keys[i], i, n, "inbox");
+        strcpy(ids[i], "$");
+        args[4 + i] = keys[i];
+        args[4 + n + i] = ids[i];
+    }
+
+    while (redis_command(ctl->redis, 4 + 2 * n, args, NULL,
+                         TAIL_WAIT_MS + QUEUE_CALL_MS, &reply)
+           == REDIS_REPLIED)
+    {
+        for (i = 0; i < reply->elements; i++) {
+            stream = reply->element[i];
+            entries = stream->element[1];
+
+            for (j = 0; j < entries->elements; j++) {
+                tail_entry(ctl, entries->element[j]);
+            }
+
+            for (j = 0; j < n && entries->elements > 0; j++) {
+                if (strcmp(keys[j], stream->element[0]->str) == 0) {
+                    snprintf(ids[j], sizeof(ids[j]), "%s",
+                        entries->element[entries->elements - 1]
+                            ->element[0]->str);
+                }
+            }
+        }
+
+        freeReplyObject(reply);
+        fflush(stdout);
+    }
+
+    return ctl_fail("Redis does not answer");
+}
+
+
+/* An entry: its id, and "h", header, "j", envelope. */
+static int
+tail_entry(ctl_t *ctl, const redisReply *entry)
+{
+    char                  when[16];
+    time_t                at;
+    setter_str_t          line;
+    redisReply          **fields;
+    setter_job_header_t   header;
+
+    fields = entry->element[1]->element;
+    line.data = fields[1]->str;
+    line.len = fields[1]->len;
+
+    if (line.len == 0
+        || setter_job_header_read(&header, line) != SETTER_OK)
+    {
+        return -1;      /* a doorbell */
+    }
+
+    if (ctl->json) {
+        printf("%.*s\n", (int) fields[3]->len, fields[3]->str);
+        return 0;
+    }
+
+    at = header.received_ms / 1000;
+    strftime(when, sizeof(when), "%H:%M:%S", localtime(&at));
+    printf("%s  %.*s  %-8.*s  %.*s\n", when, (int) header.id.len,
+           header.id.data, (int) header.kind.len, header.kind.data,
+           (int) header.lane.len, header.lane.data);
+
+    return 0;
+}
