@@ -7,7 +7,7 @@
 #define NGX_HTTP_SETTER_MAX_OUT   (64 * 1024 * 1024)
 #define NGX_HTTP_SETTER_READ      16384
 #define NGX_HTTP_SETTER_MAX_ARGS  5
-#define NGX_HTTP_SETTER_OWN       16
+#define NGX_HTTP_SETTER_OWN       16    /* commands beside the requests' */
 
 
 static ngx_int_t ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis);
@@ -78,8 +78,6 @@ ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
     if (redis->initialized) {
         return NGX_OK;
     }
-
-    /* our own commands come on top of what the requests send */
 
     own = NGX_HTTP_SETTER_OWN + 2 * redis->conf->partitions;
 
@@ -320,9 +318,9 @@ ngx_http_setter_redis_delay(ngx_http_setter_redis_t *redis)
 {
     ngx_msec_t  backoff;
 
-    backoff = redis->backoff ? redis->backoff : redis->backoff_min;
+    backoff = redis->backoff ? redis->backoff : redis->backoff_range[0];
 
-    redis->backoff = ngx_min(backoff * 2, redis->backoff_max);
+    redis->backoff = ngx_min(backoff * 2, redis->backoff_range[1]);
 
     return backoff / 2 + ngx_random() % (backoff / 2 + 1);
 }

@@ -93,8 +93,7 @@ struct ngx_http_setter_redis_s {
     ngx_str_t                        db;
     ngx_msec_t                       connect_timeout;
     ngx_msec_t                       timeout;
-    ngx_msec_t                       backoff_min;
-    ngx_msec_t                       backoff_max;
+    ngx_msec_t                       backoff_range[2];
     ngx_int_t                        waiting;
     ngx_int_t                        max_inbox;
     ngx_http_setter_inbox_t         *inboxes;   /* one a partition */

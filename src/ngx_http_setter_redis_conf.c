@@ -14,14 +14,63 @@ static ngx_int_t ngx_http_setter_redis_unescape(ngx_conf_t *cf,
     ngx_str_t *to, u_char *p, u_char *last);
 static char *ngx_http_setter_redis_option(ngx_conf_t *cf,
     ngx_http_setter_redis_t *redis, ngx_str_t *value);
-static ngx_int_t ngx_http_setter_redis_db(ngx_http_setter_redis_t *redis,
-    u_char *data, size_t len);
-static ngx_int_t ngx_http_setter_redis_msec(ngx_msec_t *msec, u_char *data,
-    size_t len);
-static ngx_int_t ngx_http_setter_redis_backoff(
-    ngx_http_setter_redis_t *redis, u_char *data, size_t len);
-static ngx_int_t ngx_http_setter_redis_count(ngx_int_t *count, u_char *data,
-    size_t len);
+static ngx_int_t ngx_http_setter_option_text(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_setter_option_secret(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_setter_option_db(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_setter_option_msec(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_setter_option_backoff(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_setter_option_count(ngx_conf_t *cf, void *field,
+    ngx_str_t *value);
+
+
+typedef struct {
+    ngx_str_t    name;
+    size_t       offset;
+    ngx_int_t  (*set)(ngx_conf_t *cf, void *field, ngx_str_t *value);
+} ngx_http_setter_option_t;
+
+
+static ngx_http_setter_option_t  ngx_http_setter_options[] = {
+
+    { ngx_string("user="),
+      offsetof(ngx_http_setter_redis_t, user),
+      ngx_http_setter_option_text },
+
+    { ngx_string("password_file="),
+      offsetof(ngx_http_setter_redis_t, password),
+      ngx_http_setter_option_secret },
+
+    { ngx_string("db="),
+      offsetof(ngx_http_setter_redis_t, db),
+      ngx_http_setter_option_db },
+
+    { ngx_string("connect_timeout="),
+      offsetof(ngx_http_setter_redis_t, connect_timeout),
+      ngx_http_setter_option_msec },
+
+    { ngx_string("timeout="),
+      offsetof(ngx_http_setter_redis_t, timeout),
+      ngx_http_setter_option_msec },
+
+    { ngx_string("backoff="),
+      offsetof(ngx_http_setter_redis_t, backoff_range),
+      ngx_http_setter_option_backoff },
+
+    { ngx_string("waiting="),
+      offsetof(ngx_http_setter_redis_t, waiting),
+      ngx_http_setter_option_count },
+
+    { ngx_string("inbox="),
+      offsetof(ngx_http_setter_redis_t, max_inbox),
+      ngx_http_setter_option_count },
+
+    { ngx_null_string, 0, NULL }
+};
 
 
 char *
@@ -47,8 +96,8 @@ ngx_http_setter_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     redis->ident = -1;
     redis->connect_timeout = 1000;
     redis->timeout = 500;
-    redis->backoff_min = 100;
-    redis->backoff_max = 5000;
+    redis->backoff_range[0] = 100;
+    redis->backoff_range[1] = 5000;
     redis->waiting = 10000;
     redis->max_inbox = 1000000;
 
@@ -84,7 +133,7 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
 {
     u_char     *p, *last;
     ngx_url_t   u;
-    ngx_str_t   info;
+    ngx_str_t   info, db;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
@@ -116,16 +165,18 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
         p = ngx_strlchr(u.url.data, last, '/');
 
         if (p) {
-            if (p + 1 < last
-                && ngx_http_setter_redis_db(redis, p + 1, last - p - 1)
-                   != NGX_OK)
+            u.url.len = p++ - u.url.data;
+
+            db.data = p;
+            db.len = last - p;
+
+            if (db.len
+                && ngx_http_setter_option_db(cf, &redis->db, &db) != NGX_OK)
             {
                 ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                    "invalid database in \"setter_redis\"");
                 return NGX_CONF_ERROR;
             }
-
-            u.url.len = p - u.url.data;
         }
 
     } else if (ngx_strncmp(value->data, "unix:", 5) != 0) {
@@ -201,69 +252,26 @@ static char *
 ngx_http_setter_redis_option(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     ngx_str_t *value)
 {
-    size_t      len;
-    u_char     *p;
-    ngx_int_t   rc;
-    ngx_str_t   file;
+    ngx_str_t                  s;
+    ngx_http_setter_option_t  *option;
 
-    p = (u_char *) ngx_strchr(value->data, '=');
+    for (option = ngx_http_setter_options; option->name.len; option++) {
 
-    if (p == NULL) {
-        goto invalid;
-    }
-
-    p++;
-    len = value->data + value->len - p;
-
-    if (ngx_strncmp(value->data, "user=", 5) == 0) {
-        redis->user.data = p;
-        redis->user.len = len;
-        rc = (len > 0) ? NGX_OK : NGX_ERROR;
-
-    } else if (ngx_strncmp(value->data, "password_file=", 14) == 0) {
-
-        if (redis->password.len) {
-            return "has two passwords";
-        }
-
-        file.data = p;
-        file.len = len;
-
-        if (ngx_http_setter_read_secret(cf, &file, &redis->password)
-            != NGX_OK)
+        if (ngx_strncmp(value->data, option->name.data, option->name.len)
+            != 0)
         {
-            return NGX_CONF_ERROR;
+            continue;
         }
 
-        rc = NGX_OK;
+        s.data = value->data + option->name.len;
+        s.len = value->len - option->name.len;
 
-    } else if (ngx_strncmp(value->data, "db=", 3) == 0) {
-        rc = ngx_http_setter_redis_db(redis, p, len);
+        if (option->set(cf, (char *) redis + option->offset, &s) == NGX_OK) {
+            return NGX_CONF_OK;
+        }
 
-    } else if (ngx_strncmp(value->data, "connect_timeout=", 16) == 0) {
-        rc = ngx_http_setter_redis_msec(&redis->connect_timeout, p, len);
-
-    } else if (ngx_strncmp(value->data, "timeout=", 8) == 0) {
-        rc = ngx_http_setter_redis_msec(&redis->timeout, p, len);
-
-    } else if (ngx_strncmp(value->data, "backoff=", 8) == 0) {
-        rc = ngx_http_setter_redis_backoff(redis, p, len);
-
-    } else if (ngx_strncmp(value->data, "waiting=", 8) == 0) {
-        rc = ngx_http_setter_redis_count(&redis->waiting, p, len);
-
-    } else if (ngx_strncmp(value->data, "inbox=", 6) == 0) {
-        rc = ngx_http_setter_redis_count(&redis->max_inbox, p, len);
-
-    } else {
-        goto invalid;
+        break;
     }
-
-    if (rc == NGX_OK) {
-        return NGX_CONF_OK;
-    }
-
-invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
                        value);
@@ -273,76 +281,99 @@ invalid:
 
 
 static ngx_int_t
-ngx_http_setter_redis_db(ngx_http_setter_redis_t *redis, u_char *data,
-    size_t len)
+ngx_http_setter_option_text(ngx_conf_t *cf, void *field, ngx_str_t *value)
 {
-    if (ngx_atoi(data, len) == NGX_ERROR) {
-        return NGX_ERROR;
-    }
+    *(ngx_str_t *) field = *value;
 
-    redis->db.data = data;
-    redis->db.len = len;
-
-    return NGX_OK;
+    return value->len ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_setter_redis_msec(ngx_msec_t *msec, u_char *data, size_t len)
+ngx_http_setter_option_secret(ngx_conf_t *cf, void *field, ngx_str_t *value)
+{
+    ngx_str_t *secret = field;
+
+    if (secret->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"setter_redis\" has two passwords");
+        return NGX_ERROR;
+    }
+
+    return ngx_http_setter_read_secret(cf, value, secret);
+}
+
+
+static ngx_int_t
+ngx_http_setter_option_db(ngx_conf_t *cf, void *field, ngx_str_t *value)
+{
+    *(ngx_str_t *) field = *value;
+
+    return (ngx_atoi(value->data, value->len) != NGX_ERROR) ? NGX_OK
+                                                            : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_setter_option_msec(ngx_conf_t *cf, void *field, ngx_str_t *value)
 {
     ngx_int_t  n;
-    ngx_str_t  s;
 
-    s.data = data;
-    s.len = len;
-
-    n = ngx_parse_time(&s, 0);
+    n = ngx_parse_time(value, 0);
 
     if (n == NGX_ERROR || n == 0) {
         return NGX_ERROR;
     }
 
-    *msec = n;
+    *(ngx_msec_t *) field = n;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_setter_redis_backoff(ngx_http_setter_redis_t *redis, u_char *data,
-    size_t len)
+ngx_http_setter_option_backoff(ngx_conf_t *cf, void *field, ngx_str_t *value)
 {
-    u_char  *p;
+    ngx_msec_t *range = field;
 
-    p = ngx_strlchr(data, data + len, ',');
+    u_char     *p, *last;
+    ngx_str_t   min, max;
 
-    if (p == NULL
-        || ngx_http_setter_redis_msec(&redis->backoff_min, data, p - data)
-           != NGX_OK
-        || ngx_http_setter_redis_msec(&redis->backoff_max, p + 1,
-                                      data + len - p - 1)
-           != NGX_OK
-        || redis->backoff_min > redis->backoff_max)
+    last = value->data + value->len;
+
+    p = ngx_strlchr(value->data, last, ',');
+
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    min.data = value->data;
+    min.len = p - value->data;
+    max.data = p + 1;
+    max.len = last - max.data;
+
+    if (ngx_http_setter_option_msec(cf, &range[0], &min) != NGX_OK
+        || ngx_http_setter_option_msec(cf, &range[1], &max) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return (range[0] <= range[1]) ? NGX_OK : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_setter_redis_count(ngx_int_t *count, u_char *data, size_t len)
+ngx_http_setter_option_count(ngx_conf_t *cf, void *field, ngx_str_t *value)
 {
     ngx_int_t  n;
 
-    n = ngx_atoi(data, len);
+    n = ngx_atoi(value->data, value->len);
 
     if (n == NGX_ERROR || n == 0) {
         return NGX_ERROR;
     }
 
-    *count = n;
+    *(ngx_int_t *) field = n;
 
     return NGX_OK;
 }

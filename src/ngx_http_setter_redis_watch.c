@@ -52,6 +52,10 @@ ngx_http_setter_redis_tick(ngx_event_t *ev)
         return;
     }
 
+    /* it has lasted: the next failure is a new one */
+
+    redis->backoff = 0;
+
     if (redis->state != ngx_http_setter_redis_ready) {
         /* void */
 
@@ -100,8 +104,6 @@ ngx_http_setter_redis_looked(void *data, setter_resp_outcome_e outcome,
     {
         return;
     }
-
-    redis->backoff = 0;
 
     full = (reply->integer > redis->max_inbox);
 
@@ -169,8 +171,6 @@ ngx_http_setter_redis_refused(ngx_http_setter_redis_t *redis,
 void
 ngx_http_setter_redis_accepted(ngx_http_setter_redis_t *redis)
 {
-    redis->backoff = 0;
-
     if (redis->refusing) {
         redis->refusing = 0;
         ngx_log_error(NGX_LOG_NOTICE, redis->log, 0,
