@@ -27,6 +27,7 @@ typedef struct {
 } redis_op_t;
 
 
+static void redis_release(redis_t *redis);
 static void redis_timer_closed(uv_handle_t *handle);
 static redis_error_e redis_wait_ready(redis_t *redis, int64_t deadline);
 static void redis_enlist(redis_t *redis, redis_waiter_t *waiter);
@@ -34,6 +35,8 @@ static void redis_delist(redis_waiter_t *waiter);
 static void redis_on_reply(void *data, setter_resp_outcome_e outcome,
     redisReply *reply);
 static void redis_shake(void *arg);
+static void redis_enter_service(redis_t *redis);
+static void redis_wake_waiters(redis_t *redis);
 static int redis_introduce(redis_t *redis);
 static int redis_say(redis_t *redis, const char *command, const char *first,
     const char *second);
@@ -59,6 +62,7 @@ redis_open(const char *url, const char *name,
         return NULL;
     }
 
+    redis->users = 1;
     redis->address = address;
     redis->handshake = handshake;
     redis->data = data;
@@ -92,8 +96,22 @@ redis_open(const char *url, const char *name,
 void
 redis_close(redis_t *redis)
 {
+    redis->closed = 1;
     loop_disarm(&redis->flush);
     redis_disconnect(redis);
+    uv_timer_stop(&redis->pulse);
+    redis_wake_waiters(redis);
+    redis_release(redis);
+}
+
+
+static void
+redis_release(redis_t *redis)
+{
+    if (--redis->users > 0) {
+        return;
+    }
+
     uv_close((uv_handle_t *) &redis->pulse, NULL);
     uv_close((uv_handle_t *) &redis->timer, redis_timer_closed);
 }
@@ -185,6 +203,7 @@ static redis_error_e
 redis_wait_ready(redis_t *redis, int64_t deadline)
 {
     int             rc;
+    redis_error_e   error;
     redis_waiter_t  waiter;
 
     if (redis->state == REDIS_READY
@@ -193,20 +212,25 @@ redis_wait_ready(redis_t *redis, int64_t deadline)
         return REDIS_REPLIED;
     }
 
+    redis->users++;
     redis_enlist(redis, &waiter);
 
     rc = TASK_OK;
-    while (rc == TASK_OK && redis->state != REDIS_READY) {
+    while (rc == TASK_OK && !redis->closed && redis->state != REDIS_READY) {
         rc = task_suspend(deadline);
     }
 
     redis_delist(&waiter);
 
     if (redis->state == REDIS_READY) {
-        return REDIS_REPLIED;
+        error = REDIS_REPLIED;
+    } else {
+        error = rc == TASK_CANCELLED ? REDIS_CANCELLED : REDIS_DOWN;
     }
 
-    return rc == TASK_CANCELLED ? REDIS_CANCELLED : REDIS_DOWN;
+    redis_release(redis);
+
+    return error;
 }
 
 
@@ -281,7 +305,10 @@ redis_start_handshake(redis_t *redis)
 
     if (redis->shaker == NULL) {
         redis_lost(redis, "no memory");
+        return;
     }
+
+    redis->users++;
 }
 
 
@@ -292,9 +319,8 @@ redis_start_handshake(redis_t *redis)
 static void
 redis_shake(void *arg)
 {
-    int              rc;
-    redis_t         *redis;
-    redis_waiter_t  *waiter;
+    int       rc;
+    redis_t  *redis;
 
     redis = arg;
     task_background();
@@ -304,17 +330,23 @@ redis_shake(void *arg)
         rc = redis->handshake(redis, redis->data);
     }
 
-    if (redis->shaker != task_self()) {
-        return;
+    if (redis->shaker == task_self()) {
+        redis->shaker = NULL;
+
+        if (rc == 0) {
+            redis_enter_service(redis);
+        } else {
+            redis_lost(redis, "the handshake failed");
+        }
     }
 
-    redis->shaker = NULL;
+    redis_release(redis);
+}
 
-    if (rc != 0) {
-        redis_lost(redis, "the handshake failed");
-        return;
-    }
 
+static void
+redis_enter_service(redis_t *redis)
+{
     uv_timer_stop(&redis->timer);
     redis->state = REDIS_READY;
     redis->failures = 0;
@@ -324,6 +356,15 @@ redis_shake(void *arg)
         redis->away = 0;
         log_info("Redis is back", "connection", redis->name);
     }
+
+    redis_wake_waiters(redis);
+}
+
+
+static void
+redis_wake_waiters(redis_t *redis)
+{
+    redis_waiter_t  *waiter;
 
     for (waiter = redis->waiters; waiter != NULL; waiter = waiter->next) {
         task_wake(waiter->task);

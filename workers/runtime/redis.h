@@ -3,7 +3,8 @@
  *
  * A redis_t is one connection that comes back by itself (back-off with
  * jitter); commands of all tasks are pipelined on it and written once a loop
- * turn.  A handshake function of the owner runs on every new connection
+ * turn.  One that is silent for 15 s with a command under way is made anew,
+ * and so is one whose server is loading or became a replica.  A handshake function of the owner runs on every new connection
  * before any other command.
  */
 
@@ -21,7 +22,7 @@ typedef enum {
     REDIS_DOWN,         /* nothing was sent */
     REDIS_UNKNOWN,      /* sent; the connection was lost before the reply */
     REDIS_TIMEOUT,      /* sent; the reply is late and will be dropped */
-    REDIS_CANCELLED     /* as REDIS_TIMEOUT */
+    REDIS_CANCELLED     /* as REDIS_TIMEOUT, or not sent */
 } redis_error_e;
 
 /*
@@ -30,6 +31,9 @@ typedef enum {
  * redis_command() as usual; commands of other tasks wait meanwhile.  It
  * returns 0, or -1 to close and try again later (it logs why).
  * NULL on a malformed url or short memory, with the reason in error.
+ *
+ * redis_close() ends what is under way: who waits gets REDIS_DOWN or
+ * REDIS_UNKNOWN.  The pointer is of no use afterwards.
  */
 redis_t *redis_open(const char *url, const char *name,
     int (*handshake)(redis_t *redis, void *data), void *data,

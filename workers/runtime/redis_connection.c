@@ -66,7 +66,6 @@ redis_resolve(redis_t *redis)
     memset(&hints, 0, sizeof(hints));
     hints.ai_socktype = SOCK_STREAM;
     request->data = redis;
-    redis->state = REDIS_RESOLVING;
 
     if (uv_getaddrinfo(loop_uv(), request, redis_resolved,
                        redis->address.host, redis->address.port, &hints)
@@ -75,6 +74,9 @@ redis_resolve(redis_t *redis)
         free(request);
         return -1;
     }
+
+    redis->resolving = request;
+    redis->state = REDIS_RESOLVING;
 
     return 0;
 }
@@ -92,10 +94,12 @@ redis_resolved(uv_getaddrinfo_t *request, int status,
     redis = request->data;
     free(request);
 
-    if (redis->state != REDIS_RESOLVING) {
+    if (redis == NULL) {
         uv_freeaddrinfo(addresses);
         return;
     }
+
+    redis->resolving = NULL;
 
     if (status != 0) {
         redis_lost(redis, uv_strerror(status));
@@ -182,14 +186,22 @@ redis_watch(redis_t *redis)
     }
 
     redis->poll->data = redis;
+    redis->events = 0;
 
     return 0;
 }
 
 
+/* Only a change is told to libuv, which takes two system calls for it. */
 static int
 redis_want(redis_t *redis, int events)
 {
+    if (redis->events == events) {
+        return 0;
+    }
+
+    redis->events = events;
+
     return uv_poll_start(redis->poll, events, redis_on_socket);
 }
 
@@ -266,7 +278,7 @@ redis_flush(void *data)
 
     redis = data;
 
-    if (redis->poll == NULL) {
+    if (redis->state != REDIS_HANDSHAKE && redis->state != REDIS_READY) {
         return;
     }
 
@@ -348,6 +360,11 @@ redis_disconnect(redis_t *redis)
     redis->doomed = 0;
     redis->shaker = NULL;
     uv_timer_stop(&redis->timer);
+
+    if (redis->resolving != NULL) {
+        redis->resolving->data = NULL;
+        redis->resolving = NULL;
+    }
 
     if (redis->poll != NULL) {
         uv_poll_stop(redis->poll);

@@ -31,7 +31,12 @@ typedef struct redis_waiter_s {
     struct redis_waiter_s  **place;
 } redis_waiter_t;
 
+/*
+ * Freed with its last user: the owner, until redis_close(), and each task
+ * that waits for the connection or runs a handshake.
+ */
 struct redis_s {
+    unsigned             users;
     char                *name;          /* of the connection in Redis */
     redis_address_t      address;
     int                (*handshake)(redis_t *redis, void *data);
@@ -48,9 +53,12 @@ struct redis_s {
     unsigned             failures;
     unsigned             away:1;        /* being away has been logged */
     unsigned             doomed:1;      /* to be closed: it is not the one */
+    unsigned             closed:1;      /* by the owner */
 
+    uv_getaddrinfo_t    *resolving;     /* its data is NULL when given up */
     int                  fd;
     uv_poll_t           *poll;
+    int                  events;        /* that poll looks for */
     uv_timer_t           timer;
     uv_timer_t           pulse;
     loop_hook_t          flush;
@@ -75,7 +83,9 @@ void redis_flush(void *data);
 void redis_on_timer(uv_timer_t *timer);
 void redis_on_pulse(uv_timer_t *timer);
 
-/* redis.c: the connection stands; introduces us, then the owner's steps. */
+/* redis.c */
+
+/* The connection stands: introduces us, then the owner's steps. */
 void redis_start_handshake(redis_t *redis);
 
 
