@@ -447,7 +447,7 @@ subtest 'the model is stuck' => sub {
     my $id = message($lane, 'Hello');
 
     wait_job($id, 'done');
-    is(asked(), 2, 'a second call has the other half of the time');
+    is(asked(), 2, 'a second call has the time that is left');
 };
 
 subtest 'the model keeps failing' => sub {

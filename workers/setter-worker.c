@@ -119,7 +119,7 @@ static const config_setting_t  settings_table[] = {
     setting_number("SETTER_LLM_TIMEOUT_MS", "llm-timeout-ms", llm_timeout_ms,
                    "60000", 100, 3600000,
                    "the model's time to answer, repeated calls included; one"
-                   " call has half of it"),
+                   " call has three quarters of it"),
     setting_number("SETTER_SEND_TIMEOUT_MS", "send-timeout-ms",
                    send_timeout_ms, "15000", 100, 600000,
                    "the provider's time to accept an answer"),

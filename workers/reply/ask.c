@@ -68,22 +68,21 @@ ask_prompt(turn_t *turn, size_t *n)
 
 /*
  * Calls until there is an answer, an error that stays, or too little time.
- * One call may take half of the time, so that a stuck one leaves room for
- * another.
+ * One call may take three quarters of the time, so that a stuck one leaves
+ * room for another.
  */
 static void
 ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
 {
-    long      total;
-    int64_t   deadline, left, pause;
+    int64_t   longest, deadline, left, pause;
     unsigned  calls;
 
-    total = turn->worker->llm_timeout_ms;
-    deadline = loop_now_ms() + total;
+    longest = turn->worker->llm_timeout_ms * 3 / 4;
+    deadline = loop_now_ms() + turn->worker->llm_timeout_ms;
 
     for (calls = 1; /* void */ ; calls++) {
         left = deadline - loop_now_ms();
-        request->timeout_ms = left < total / 2 ? left : total / 2;
+        request->timeout_ms = left < longest ? left : longest;
 
         if (llm_call(&turn->worker->llm, request, answer,
                      turn->claim->arena)

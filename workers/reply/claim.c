@@ -124,15 +124,16 @@ claim_partition(worker_t *worker, unsigned partition, int64_t *next_ms)
 }
 
 
-/* A turn that cannot be started goes back at once. */
+/* A turn that comes too late, or cannot be started, goes back at once. */
 static void
 claim_take(worker_t *worker, queue_turn_t *claim)
 {
-    if (turn_start(worker, claim) == 0) {
+    if (!worker->leaving && turn_start(worker, claim) == 0) {
         return;
     }
 
-    queue_fail(worker->redis, &worker->queue, claim, 0, 0, "no memory");
+    queue_fail(worker->redis, &worker->queue, claim, 0, 0,
+               "the worker stops, or has no memory");
     arena_destroy(claim->arena);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reply/inbound.h"
+#include "runtime/log.h"
 #include "setter_json.h"
 
 
@@ -58,6 +59,11 @@ inbound_read(turn_t *turn)
         job->received_ms = claimed->header.received_ms;
         inbound_judge(turn, job, &claimed->header);
         inbound_trace(job->job.trace);
+
+        if (job->unfit != NULL) {
+            log_error("a job cannot be answered", "lane", turn->lane,
+                      "id", job->id, "reason", job->unfit);
+        }
     }
 
     turn_step(turn, "claimed");

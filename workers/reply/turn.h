@@ -9,11 +9,12 @@
  *   sent       the provider took it
  *   completed  the queue has dropped the jobs
  *
- * Each leaves a debug line,  "msg":"step","step":"asked","lane":…,"ms":since
- * the claim.  The end leaves one info line,  "msg":"turn","outcome":…,"lane",
- * "jobs","ms","llm_ms","send_ms"  and, where there is one, "reason".  Outcomes
- * are the states of a reply (sent, unknown, failed), else done (no reply was
- * needed), dead, retry (a failure), back (handed back), lost.
+ * Each leaves a debug line, "msg":"step" with "step", "lane" and "ms" since
+ * the claim.  The end leaves one info line, "msg":"turn" with "outcome",
+ * "lane", "jobs", "ms", "llm_ms", "send_ms" and, where there is one, "reason".
+ * Outcomes are the states of a reply (sent, unknown, failed), else done (no
+ * reply was needed), failed, dead, retry (a failure), back (handed back) and
+ * lost (another worker has the lane).
  */
 
 #ifndef TURN_H
