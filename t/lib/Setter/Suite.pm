@@ -311,6 +311,9 @@ sub check_seen {
 }
 
 
+# a suite that is killed ends its servers as well
+$SIG{$_} ||= sub { exit 1 } for qw(HUP INT PIPE TERM);
+
 END {
     local $?;
     undef $fake;

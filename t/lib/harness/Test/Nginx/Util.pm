@@ -372,7 +372,9 @@ sub stop {
 sub remove_root { remove_tree($ServRoot) if $root_made }
 
 
-# a suite that died must not leave its nginx behind
+# a suite that died, or was killed, must not leave its nginx behind
+$SIG{$_} ||= sub { exit 1 } for qw(HUP INT PIPE TERM);
+
 END {
     if ($$ == $owner && defined $pid && !$ENV{TEST_NGINX_NO_CLEAN}) {
         my $status = $?;
