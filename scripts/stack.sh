@@ -46,12 +46,15 @@ await_end() {
     rm -f "$state/pids/$1"
 }
 
+# Signals what running() has found; also what is stopped shall hear it.
+tell_to_end() { kill "-$1" "$process" && kill -CONT "$process"; }
+
 # end_services PATTERN SIGNAL SECONDS
 end_services() {
     local name
     hurry=
     for name in $(services "$1"); do
-        ! running "$name" || kill "-$2" "$process" || :
+        ! running "$name" || tell_to_end "$2" || :
     done
     for name in $(services "$1"); do
         await_end "$name" "$3"
