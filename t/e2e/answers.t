@@ -23,11 +23,11 @@ subtest 'a message is answered, the next one with the first in mind' => sub {
     is $reply->{provider}, 'manychat', 'it left through ManyChat';
     is $reply->{raw}{data}{content}{type}, 'instagram', 'for Instagram';
 
-    $stack->say('And how fast?', chat_id => '1001');
+    my $next = $stack->say('And how fast?', chat_id => '1001');
     my (undef, $second) = $stack->wait_sent_to('1001', 2);
     unlike $second->{text}, qr/ship abroad/, 'what was answered is done with';
 
-    $stack->wait_state($answer->{json}{id}, 'sent');
+    $stack->wait_state($next->{json}{id}, 'sent');
     my @out = $stack->psql("SELECT state, prompt_tokens FROM messages
         WHERE address = '1001' AND direction = 'out' ORDER BY seq");
     is_deeply [ map { $_->[0] } @out ], [ 'sent', 'sent' ], 'recorded as sent';

@@ -11,7 +11,8 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $lease = 2;
-my $stack = Setter::Stack->new(SETTER_LEASE_MS => $lease * 1000);
+my $stack = Setter::Stack->new(SETTER_LEASE_MS => $lease * 1000,
+    SETTER_SEND_TIMEOUT_MS => 3000);    # a send's lease outlasts it
 
 sub wait_asked {
     $stack->wait_for('the model to be asked', 10,

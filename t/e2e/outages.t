@@ -49,14 +49,13 @@ subtest 'Redis dies with an accepted message in it' => sub {
     is scalar($stack->sent_to('4002')), 0, 'the refused one is not';
 };
 
-subtest 'PostgreSQL is away when a message is to be recorded' => sub {
+subtest 'PostgreSQL is away when a message is to be answered' => sub {
     my $id;
     without(postgres => sub {
         my $answer = $stack->say('Write it down', chat_id => '4004');
         is $answer->{json}{status}, 'SUCCESS', 'it is accepted all the same';
         $id = $answer->{json}{id};
-        $stack->wait_for('a worker to miss the record', 15,
-            sub { $stack->in_flight($id) });
+        $stack->wait_for('it to be due', 10, sub { $stack->overdue });
     });
 
     $stack->wait_sent_to('4004', 1, 30);

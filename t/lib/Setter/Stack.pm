@@ -81,13 +81,18 @@ sub script {
 
 sub new {
     my ($class, %more) = @_;
-    my $env = environment(%more, DETACH => 1);
+    my $self = $class->attach(environment(%more, DETACH => 1));
+    my ($status, $output) = script($self->{env}, 'run');
+    die "scripts/run ended with status $status:\n$output" if $status;
+    return $self;
+}
+
+# A stack that the caller starts; it ends with the test all the same.
+sub attach {
+    my ($class, $env) = @_;
     my $self = bless { env => $env, dir => $env->{RUN_DIR},
         http => HTTP::Tiny->new(timeout => 30) }, $class;
-
     push @running, $self;
-    my ($status, $output) = script($env, 'run');
-    die "scripts/run ended with status $status:\n$output" if $status;
     return $self;
 }
 
@@ -251,13 +256,23 @@ sub redis {
     return $self->{redis} ||= Redis->new(sock => $socket, reconnect => 5);
 }
 
+# How many conversations could be claimed and are not.
+sub overdue {
+    my ($self) = @_;
+    my $redis = $self->redis;
+    my $n = 0;
+    $n += $redis->zcount($_, '-inf', int(time * 1000))
+        for $redis->keys('setter:*:due');
+    return $n;
+}
+
 
 # --- processes
 
 sub pid {
     my ($self, $service) = @_;
     my $file = "$self->{dir}/pids/$service";
-    return -e $file ? slurp($file) + 0 : 0;
+    return -e $file ? int slurp($file) : 0;
 }
 
 sub worker_pids {
