@@ -569,6 +569,25 @@ subtest 'Redis is restarted while the model thinks' => sub {
     is(asked(), 1, 'the model was asked once');
 };
 
+subtest 'Redis hangs while the model thinks' => sub {
+    fresh({ chat => { latency_ms => 300 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    kill 'STOP', $server->{pid};
+    wait_for('the answer to be stored', sub { (reply($id))[0] });
+    sleep 1.5;
+    is((reply($id))[0], 'composed', 'it waits');
+    is_deeply(texts($lane), [], 'nothing is sent without a lease');
+    kill 'CONT', $server->{pid};
+    wait_job($id, 'done', 20);
+    wait_idle($lane);
+    is_deeply(texts($lane), ['Hello'], 'but when Redis is back, once');
+    is(asked(), 1, 'the model was asked once');
+};
+
 
 # --- jobs that are no ordinary messages
 
