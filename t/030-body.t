@@ -413,6 +413,7 @@ $::webhook    }"
 
 
 === TEST 23: what a filter adds to the answer comes as well
+--- skip_eval: 2: my $nginx = $ENV{TEST_NGINX_BINARY} || 'nginx'; `$nginx -V 2>&1` !~ /http_sub_module/
 --- config eval
 "    location = /more { return 200 'taken in'; }
     location /w {
