@@ -231,7 +231,25 @@ sub {
 
 
 
-=== TEST 10: whether Redis is up, and how often it was lost
+=== TEST 10: messages whose key came before
+--- request eval
+[
+    (map { "POST /generic\n" . $::good =~ s/\}/,"message_id":"$_"}/r }
+        qw(a b a a b)), "POST /generic\n$::good", "GET /metrics",
+]
+--- more_headers eval
+[("X-Tenant: acme") x 6, ""]
+--- error_code eval
+[(201) x 6, 200]
+--- response_body_filters eval
+sub { $_[0] =~ /^(setter_duplicates_total\{format="generic"\} .*)$/m
+    ? $1 : 'answer' }
+--- response_body eval
+[('answer') x 6, 'setter_duplicates_total{format="generic"} 3']
+
+
+
+=== TEST 11: whether Redis is up, and how often it was lost
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=2s backoff=10ms,50ms;
     setter_tenants any;
