@@ -270,6 +270,41 @@ like($output, qr/^1\.\.@{[ 2 * (10 + 6 + 4 + 4 + 3 + 2 + 5 + 2 + 9 + 2 + 2 + 2)
     + 2 + 2 + 2 ]}$/m, 'as many tests as the format counts, and the two');
 
 
+($status, $output) = run_file(<<"EOB");
+=== todo 1: a failure that is known
+$get--- todo: 1: not made yet
+--- error_code: 404
+
+
+
+=== udp 2: a resolver asks, and is answered nonsense
+--- config
+    resolver 127.0.0.1:\$TEST_NGINX_RAND_PORT_1 ipv6=off;
+    resolver_timeout 200ms;
+    location /u {
+        set \$name name.example;
+        proxy_pass http://\$name;
+    }
+--- udp_listen: \$TEST_NGINX_RAND_PORT_1
+--- udp_reply: nonsense
+--- udp_query eval
+qr/\\x04name\\x07example/
+--- request
+GET /u
+--- error_code: 502
+
+
+
+=== skip 3: between two versions
+--- skip_nginx2: 1: >= 0.1.0 and < 99.0.0: in between
+$get--- error_code: 999
+EOB
+ok($status == 0 && $output =~ /^not ok \d+ .*# TODO not made yet$/m
+    && $output =~ /^ok \d+ - .* - udp_query$/m
+    && $output =~ /^ok \d+ # skip .* - in between$/m,
+    'todo, udp, two conditions') or diag($output);
+
+
 fails('no_shuffle(); timeout(0.3);',
     ['a wrong status', "$get--- error_code: 404\n", qr/^status/],
     ['a 201 with no error_code', "$config--- request\nGET /201\n",

@@ -202,8 +202,7 @@ sub env_lines {
 sub configuration {
     my (%conf) = @_;
 
-    my $listen = $conf{http2} ? http2_listen() : "listen $ServerAddr:"
-        . "$ServerPort;";
+    my $listen = listen_directive($conf{http2});
     my $master = $MasterProcess ? 'on' : 'off';
     my $name = $conf{server_name} // $ServerName;
     my $level = $conf{log_level} // $LogLevel;
@@ -252,9 +251,14 @@ sub configuration {
 }
 
 
-sub http2_listen {
-    return "listen $ServerAddr:$ServerPort http2;" if version() < 1025001;
-    return "listen $ServerAddr:$ServerPort; http2 on;";
+sub listen_directive {
+    my ($http2) = @_;
+
+    my $listen = "listen $ServerAddr:$ServerPort"
+        . ($ENV{TEST_NGINX_REUSE_PORT} ? ' reuseport' : '');
+
+    return "$listen;" if !$http2;
+    return version() < 1025001 ? "$listen http2;" : "$listen; http2 on;";
 }
 
 
