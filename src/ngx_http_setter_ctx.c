@@ -18,7 +18,7 @@ ngx_http_setter_find_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_setter_module);
 
-    if (ctx) {
+    if (ctx != NULL) {
         return ctx;
     }
 
@@ -41,7 +41,7 @@ ngx_http_setter_get_ctx(ngx_http_request_t *r)
 
     ctx = ngx_http_setter_find_ctx(r);
 
-    if (ctx) {
+    if (ctx != NULL) {
         return ctx;
     }
 
@@ -103,4 +103,20 @@ ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name)
     }
 
     return NULL;
+}
+
+
+ngx_int_t
+ngx_http_setter_complex_value(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t *cv)
+{
+    ngx_http_compile_complex_value_t  ccv;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = value;
+    ccv.complex_value = cv;
+
+    return ngx_http_compile_complex_value(&ccv);
 }

@@ -1,5 +1,6 @@
 #include "ngx_http_setter_enrich.h"
 #include "ngx_http_setter_plan.h"
+#include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_tenant.h"
 
 
@@ -12,6 +13,8 @@ static ngx_http_setter_outcome_e ngx_http_setter_enrich_tenant(
 static ngx_http_setter_outcome_e ngx_http_setter_enrich_fields(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     setter_json_value_t *values, setter_buf_t *data);
+static void ngx_http_setter_enrich_start(ngx_http_setter_ctx_t *ctx,
+    const setter_format_t *format);
 static ngx_int_t ngx_http_setter_enrich_field(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
     setter_json_value_t *value);
@@ -23,12 +26,9 @@ static ngx_int_t ngx_http_setter_enrich_utf8(ngx_pool_t *pool,
 static ngx_int_t ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_field_t *f, setter_json_value_t *value,
     setter_buf_t *data);
-static void ngx_http_setter_enrich_error(ngx_http_setter_ctx_t *ctx,
-    const char *field, setter_field_error_e error);
 static void ngx_http_setter_enrich_key(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 static ngx_uint_t ngx_http_setter_trace_valid(ngx_str_t *value);
-static setter_str_t ngx_http_setter_constant(const char *text);
 
 
 ngx_http_setter_outcome_e
@@ -56,10 +56,9 @@ ngx_http_setter_enrich(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     if (error != SETTER_JSON_OK) {
         ctx->detail = setter_json_strerror(error);
-        ngx_http_setter_enrich_error(ctx, "body",
-                                     error == SETTER_JSON_ENCODING
-                                         ? SETTER_FIELD_ENCODING
-                                         : SETTER_FIELD_BAD_TYPE);
+        ngx_http_setter_error(ctx, "body", error == SETTER_JSON_ENCODING
+                                               ? SETTER_FIELD_ENCODING
+                                               : SETTER_FIELD_BAD_TYPE);
         return ngx_http_setter_json;
     }
 
@@ -130,8 +129,6 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
     setter_buf_t *data)
 {
     ngx_uint_t                   i;
-    ngx_time_t                  *tp;
-    setter_job_t                *job;
     setter_json_value_t          value;
     ngx_http_setter_plan_t      *plan;
     ngx_http_setter_field_t     *f;
@@ -140,14 +137,7 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     plan = slcf->plan;
 
-    job = &ctx->job;
-    tp = ngx_timeofday();
-
-    job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
-    job->kind = ngx_http_setter_constant(slcf->format->kind);
-    job->type = ngx_http_setter_constant("text");
-    job->provider = ngx_http_setter_constant(slcf->format->provider);
-    job->tenant = ngx_http_setter_text(&ctx->tenant);
+    ngx_http_setter_enrich_start(ctx, slcf->format);
 
     f = plan->fields.elts;
 
@@ -171,8 +161,8 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
         }
     }
 
-    if (job->provider.len == 0) {
-        ngx_http_setter_enrich_error(ctx, "provider", SETTER_FIELD_REQUIRED);
+    if (ctx->job.provider.len == 0) {
+        ngx_http_setter_error(ctx, "provider", SETTER_FIELD_REQUIRED);
     }
 
     if (ctx->errors.len) {
@@ -185,12 +175,30 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
 
     ngx_http_setter_enrich_key(r, ctx);
 
-    job->trace.data = ctx->trace;
-    job->trace.len = NGX_HTTP_SETTER_TRACE_LEN;
-    job->data.data = data->data;
-    job->data.len = data->len;
+    ctx->job.trace.data = ctx->trace;
+    ctx->job.trace.len = NGX_HTTP_SETTER_TRACE_LEN;
+    ctx->job.data.data = data->data;
+    ctx->job.data.len = data->len;
 
     return ngx_http_setter_undecided;
+}
+
+
+static void
+ngx_http_setter_enrich_start(ngx_http_setter_ctx_t *ctx,
+    const setter_format_t *format)
+{
+    ngx_time_t    *tp;
+    setter_job_t  *job;
+
+    job = &ctx->job;
+    tp = ngx_timeofday();
+
+    job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
+    job->kind = ngx_http_setter_constant(format->kind);
+    job->type = ngx_http_setter_constant("text");
+    job->provider = ngx_http_setter_constant(format->provider);
+    job->tenant = ngx_http_setter_text(&ctx->tenant);
 }
 
 
@@ -226,7 +234,7 @@ ngx_http_setter_enrich_field(ngx_http_request_t *r,
     }
 
     if (error != SETTER_FIELD_OK) {
-        ngx_http_setter_enrich_error(ctx, f->name, error);
+        ngx_http_setter_error(ctx, f->name, error);
     }
 
     return NGX_OK;
@@ -250,7 +258,7 @@ ngx_http_setter_enrich_value(ngx_http_request_t *r,
     value->text = ngx_http_setter_text(&text);
 
     if (text.len == 0 && f->field.required) {
-        ngx_http_setter_enrich_error(ctx, f->name, SETTER_FIELD_REQUIRED);
+        ngx_http_setter_error(ctx, f->name, SETTER_FIELD_REQUIRED);
     }
 
     return NGX_OK;
@@ -339,29 +347,6 @@ ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     member->len = json.len;
 
     return json.failed ? NGX_ERROR : NGX_OK;
-}
-
-
-static void
-ngx_http_setter_enrich_error(ngx_http_setter_ctx_t *ctx, const char *field,
-    setter_field_error_e error)
-{
-    setter_buf_t  *errors;
-
-    errors = &ctx->errors;
-
-    if (errors->alloc == NULL) {
-        setter_buf_init(errors, &ctx->alloc, 0);
-
-    } else {
-        setter_buf_byte(errors, ',');
-    }
-
-    setter_buf_byte(errors, '{');
-    setter_json_member(errors, "field", ngx_http_setter_constant(field));
-    setter_json_member(errors, "error",
-                     ngx_http_setter_constant(setter_field_strerror(error)));
-    setter_buf_byte(errors, '}');
 }
 
 
@@ -486,16 +471,4 @@ ngx_http_setter_trace_valid(ngx_str_t *value)
     }
 
     return trace && span;
-}
-
-
-static setter_str_t
-ngx_http_setter_constant(const char *text)
-{
-    setter_str_t  str;
-
-    str.len = text ? ngx_strlen(text) : 0;
-    str.data = text;
-
-    return str;
 }

@@ -158,6 +158,7 @@ ngx_http_setter_metrics_redis(setter_buf_t *buf,
         if (i < NGX_HTTP_SETTER_STAT_BUCKETS - 1) {
             ngx_http_setter_metrics_seconds(buf,
                                             ngx_http_setter_stat_bounds[i]);
+
         } else {
             setter_buf_text(buf, "+Inf");
         }

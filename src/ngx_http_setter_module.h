@@ -124,6 +124,10 @@ ngx_http_setter_ctx_t *ngx_http_setter_get_ctx(ngx_http_request_t *r);
 /* setter_alloc_t over an ngx_pool_t. */
 void *ngx_http_setter_palloc(void *pool, size_t size);
 
+/* value is the text of a directive; NGX_ERROR is logged. */
+ngx_int_t ngx_http_setter_complex_value(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_http_complex_value_t *cv);
+
 /* The value of a request header, or NULL; name is in lower case. */
 ngx_str_t *ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name);
 
@@ -137,6 +141,20 @@ ngx_http_setter_text(ngx_str_t *value)
     text.data = (const char *) value->data;
 
     return text;
+}
+
+
+/* text is NUL-terminated, or NULL for what is absent. */
+
+static ngx_inline setter_str_t
+ngx_http_setter_constant(const char *text)
+{
+    setter_str_t  str;
+
+    str.len = text ? ngx_strlen(text) : 0;
+    str.data = text;
+
+    return str;
 }
 
 

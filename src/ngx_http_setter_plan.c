@@ -2,6 +2,8 @@
 #include "ngx_http_setter_tenant.h"
 
 
+static ngx_int_t ngx_http_setter_member_name(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_str_t *name);
 static ngx_int_t ngx_http_setter_plan_format(ngx_conf_t *cf,
     ngx_http_setter_plan_t *plan, const setter_format_t *format);
 static ngx_int_t ngx_http_setter_plan_members(ngx_http_setter_plan_t *plan,
@@ -77,30 +79,15 @@ ngx_http_setter_member_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     char  *p = conf;
 
-    ngx_str_t                         *value, *reserved;
-    ngx_uint_t                         i;
-    ngx_array_t                      **members;
-    ngx_http_setter_member_t          *member;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                  *value;
+    ngx_uint_t                  i;
+    ngx_array_t               **members;
+    ngx_http_setter_member_t   *member;
 
     members = (ngx_array_t **) (p + cmd->offset);
     value = cf->args->elts;
 
-    for (reserved = ngx_http_setter_reserved; reserved->len; reserved++) {
-        if (ngx_strcmp(value[1].data, reserved->data) == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "\"%V\" is reserved, \"%V\" cannot name it",
-                               reserved, &cmd->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (value[1].len == 0
-        || ngx_strlchr(value[1].data, value[1].data + value[1].len, '.'))
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid field \"%V\" in \"%V\"", &value[1],
-                           &cmd->name);
+    if (ngx_http_setter_member_name(cf, cmd, &value[1]) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -127,17 +114,41 @@ ngx_http_setter_member_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     member->name = value[1];
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[2];
-    ccv.complex_value = &member->value;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+    if (ngx_http_setter_complex_value(cf, &value[2], &member->value)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_setter_member_name(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_str_t *name)
+{
+    ngx_str_t  *reserved;
+
+    for (reserved = ngx_http_setter_reserved; reserved->len; reserved++) {
+        if (ngx_strcmp(name->data, reserved->data) == 0) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "\"%V\" is reserved, \"%V\" cannot name it",
+                               reserved, &cmd->name);
+            return NGX_ERROR;
+        }
+    }
+
+    if (name->len == 0
+        || ngx_strlchr(name->data, name->data + name->len, '.') != NULL)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid field \"%V\" in \"%V\"", name,
+                           &cmd->name);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

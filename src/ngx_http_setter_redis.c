@@ -259,7 +259,7 @@ ngx_http_setter_redis_lost(ngx_http_setter_redis_t *redis,
 
     c = redis->connection;
 
-    if (c) {
+    if (c != NULL) {
         redis->connection = NULL;
         ngx_close_connection(c);
     }

@@ -8,6 +8,8 @@
 
 static char *ngx_http_setter_redis_url(ngx_conf_t *cf,
     ngx_http_setter_redis_t *redis, ngx_str_t *value);
+static ngx_int_t ngx_http_setter_redis_authority(ngx_conf_t *cf,
+    ngx_http_setter_redis_t *redis, ngx_str_t *url);
 static ngx_int_t ngx_http_setter_redis_userinfo(ngx_conf_t *cf,
     ngx_http_setter_redis_t *redis, ngx_str_t *info);
 static ngx_int_t ngx_http_setter_redis_unescape(ngx_conf_t *cf,
@@ -131,9 +133,7 @@ static char *
 ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     ngx_str_t *value)
 {
-    u_char     *p, *last;
-    ngx_url_t   u;
-    ngx_str_t   info, db;
+    ngx_url_t  u;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
 
@@ -144,39 +144,8 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
         u.url.data += 8;
         u.url.len -= 8;
 
-        last = u.url.data + u.url.len;
-
-        /* a password may hold an "@" of its own */
-
-        for (p = last; p > u.url.data && *(p - 1) != '@'; p--) { /* void */ }
-
-        if (p > u.url.data) {
-            info.data = u.url.data;
-            info.len = p - 1 - u.url.data;
-
-            if (ngx_http_setter_redis_userinfo(cf, redis, &info) != NGX_OK) {
-                return NGX_CONF_ERROR;
-            }
-
-            u.url.data = p;
-            u.url.len = last - p;
-        }
-
-        p = ngx_strlchr(u.url.data, last, '/');
-
-        if (p) {
-            u.url.len = p++ - u.url.data;
-
-            db.data = p;
-            db.len = last - p;
-
-            if (db.len
-                && ngx_http_setter_option_db(cf, &redis->db, &db) != NGX_OK)
-            {
-                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                                   "invalid database in \"setter_redis\"");
-                return NGX_CONF_ERROR;
-            }
+        if (ngx_http_setter_redis_authority(cf, redis, &u.url) != NGX_OK) {
+            return NGX_CONF_ERROR;
         }
 
     } else if (ngx_strncmp(value->data, "unix:", 5) != 0) {
@@ -198,6 +167,54 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     redis->naddrs = u.naddrs;
 
     return NGX_CONF_OK;
+}
+
+
+/* Leaves the host and port of "user:password@host:port/db" in url. */
+
+static ngx_int_t
+ngx_http_setter_redis_authority(ngx_conf_t *cf,
+    ngx_http_setter_redis_t *redis, ngx_str_t *url)
+{
+    u_char     *p, *last;
+    ngx_str_t   info, db;
+
+    last = url->data + url->len;
+
+    /* a password may hold an "@" of its own */
+
+    for (p = last; p > url->data && *(p - 1) != '@'; p--) { /* void */ }
+
+    if (p > url->data) {
+        info.data = url->data;
+        info.len = p - 1 - url->data;
+
+        if (ngx_http_setter_redis_userinfo(cf, redis, &info) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        url->data = p;
+        url->len = last - p;
+    }
+
+    p = ngx_strlchr(url->data, last, '/');
+
+    if (p != NULL) {
+        url->len = p++ - url->data;
+
+        db.data = p;
+        db.len = last - p;
+
+        if (db.len
+            && ngx_http_setter_option_db(cf, &redis->db, &db) != NGX_OK)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid database in \"setter_redis\"");
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 

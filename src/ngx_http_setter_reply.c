@@ -13,6 +13,8 @@ typedef struct {
 } ngx_http_setter_answer_t;
 
 
+static void ngx_http_setter_decide(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
     ngx_uint_t code);
 static ngx_int_t ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx,
@@ -21,14 +23,14 @@ static ngx_int_t ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx,
 
 static ngx_str_t  ngx_http_setter_success = ngx_string("SUCCESS");
 static ngx_str_t  ngx_http_setter_invalid = ngx_string("INVALID_INPUT");
-static ngx_str_t  ngx_http_setter_error = ngx_string("ERROR");
+static ngx_str_t  ngx_http_setter_refused = ngx_string("ERROR");
 
 
 /* in the order of ngx_http_setter_outcome_e */
 
 static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
 
-    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_error,
+    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
       ngx_string("undecided"),
       ngx_string("Internal error") },
 
@@ -36,19 +38,19 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
       ngx_string("accepted"),
       ngx_string("Message accepted") },
 
-    { NGX_HTTP_NOT_ALLOWED, &ngx_http_setter_error,
+    { NGX_HTTP_NOT_ALLOWED, &ngx_http_setter_refused,
       ngx_string("method"),
       ngx_string("Method not allowed") },
 
-    { NGX_HTTP_UNAUTHORIZED, &ngx_http_setter_error,
+    { NGX_HTTP_UNAUTHORIZED, &ngx_http_setter_refused,
       ngx_string("unauthorized"),
       ngx_string("Unauthorized") },
 
-    { NGX_HTTP_NOT_FOUND, &ngx_http_setter_error,
+    { NGX_HTTP_NOT_FOUND, &ngx_http_setter_refused,
       ngx_string("unknown_tenant"),
       ngx_string("Unknown tenant") },
 
-    { NGX_HTTP_FORBIDDEN, &ngx_http_setter_error,
+    { NGX_HTTP_FORBIDDEN, &ngx_http_setter_refused,
       ngx_string("forbidden"),
       ngx_string("The body names another tenant") },
 
@@ -68,20 +70,20 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
       ngx_string("fields"),
       ngx_string("Missing required fields") },
 
-    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_error,
+    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_refused,
       ngx_string("full"),
       ngx_string("Too many messages are waiting") },
 
-    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_error,
+    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_refused,
       ngx_string("unavailable"),
       ngx_string("Temporarily unavailable") },
 
-    { NGX_HTTP_GATEWAY_TIME_OUT, &ngx_http_setter_error,
+    { NGX_HTTP_GATEWAY_TIME_OUT, &ngx_http_setter_refused,
       ngx_string("timeout"),
       ngx_string("Not acknowledged in time and perhaps stored: "
                  "repeat with the same message_id") },
 
-    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_error,
+    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
       ngx_string("failed"),
       ngx_string("Internal error") }
 };
@@ -109,36 +111,16 @@ ngx_int_t
 ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_outcome_e outcome)
 {
-    ngx_uint_t                    code;
-    ngx_http_complex_value_t      cv;
-    ngx_http_setter_loc_conf_t   *slcf;
-    ngx_http_setter_main_conf_t  *smcf;
+    ngx_uint_t                   code;
+    ngx_http_complex_value_t     cv;
+    ngx_http_setter_loc_conf_t  *slcf;
 
     static ngx_str_t  json = ngx_string("application/json");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
     if (ctx->outcome == ngx_http_setter_undecided) {
-        ctx->outcome = outcome;
-
-        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
-
-        ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
-
-        if (outcome == ngx_http_setter_accepted) {
-            ngx_http_setter_stat_tenant(smcf, &ctx->tenant);
-
-            if (ctx->key.len) {
-                ngx_http_setter_stat_id(smcf, slcf->format_n, ctx->id);
-            }
-
-        } else {
-            ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                          "setter: refused, %V%s%s",
-                          ngx_http_setter_reason(outcome),
-                          ctx->detail ? ": " : "",
-                          ctx->detail ? ctx->detail : "");
-        }
+        ngx_http_setter_decide(r, ctx, outcome);
     }
 
     code = ngx_http_setter_answers[ctx->outcome].code;
@@ -159,6 +141,40 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     r->expect_tested = 1;
 
     return ngx_http_send_response(r, code, &json, &cv);
+}
+
+
+static void
+ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome)
+{
+    ngx_http_setter_loc_conf_t   *slcf;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    ctx->outcome = outcome;
+
+    ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
+
+    if (outcome == ngx_http_setter_accepted) {
+        ngx_http_setter_stat_tenant(smcf, &ctx->tenant);
+
+        if (ctx->key.len) {
+            ngx_http_setter_stat_id(smcf, slcf->format_n, ctx->id);
+        }
+
+        return;
+    }
+
+    if (outcome == ngx_http_setter_too_large) {
+        ngx_http_setter_error(ctx, "body", SETTER_FIELD_TOO_LONG);
+    }
+
+    ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                  "setter: refused, %V%s%s", ngx_http_setter_reason(outcome),
+                  ctx->detail ? ": " : "", ctx->detail ? ctx->detail : "");
 }
 
 
@@ -274,14 +290,7 @@ ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_str_t *text)
     if (answer->status == &ngx_http_setter_invalid) {
         setter_json_name(&buf, "errors");
         setter_buf_byte(&buf, '[');
-
-        if (ctx->outcome == ngx_http_setter_too_large) {
-            setter_buf_text(&buf,
-                            "{\"field\":\"body\",\"error\":\"too_long\"}");
-        } else {
-            setter_buf_append(&buf, ctx->errors.data, ctx->errors.len);
-        }
-
+        setter_buf_append(&buf, ctx->errors.data, ctx->errors.len);
         setter_buf_byte(&buf, ']');
     }
 
@@ -309,4 +318,27 @@ ngx_str_t *
 ngx_http_setter_status(ngx_http_setter_outcome_e outcome)
 {
     return ngx_http_setter_answers[outcome].status;
+}
+
+
+void
+ngx_http_setter_error(ngx_http_setter_ctx_t *ctx, const char *field,
+    setter_field_error_e error)
+{
+    setter_buf_t  *errors;
+
+    errors = &ctx->errors;
+
+    if (errors->alloc == NULL) {
+        setter_buf_init(errors, &ctx->alloc, 0);
+
+    } else {
+        setter_buf_byte(errors, ',');
+    }
+
+    setter_buf_byte(errors, '{');
+    setter_json_member(errors, "field", ngx_http_setter_constant(field));
+    setter_json_member(errors, "error",
+                     ngx_http_setter_constant(setter_field_strerror(error)));
+    setter_buf_byte(errors, '}');
 }

@@ -21,6 +21,10 @@ ngx_int_t ngx_http_setter_reply(ngx_http_request_t *r,
 void ngx_http_setter_reply_later(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 
+/* Adds to the errors that an INVALID_INPUT answer names. */
+void ngx_http_setter_error(ngx_http_setter_ctx_t *ctx, const char *field,
+    setter_field_error_e error);
+
 /* "accepted", "fields", …: for metrics and logs */
 ngx_str_t *ngx_http_setter_reason(ngx_http_setter_outcome_e outcome);
 

@@ -59,14 +59,19 @@ void
 ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
     ngx_str_t *slug)
 {
-    ngx_uint_t                      i, n;
+    ngx_uint_t                      i, n, probes;
     ngx_atomic_uint_t               hash;
     ngx_http_setter_stat_tenant_t  *tenant;
 
     hash = ngx_http_setter_stat_hash(slug->data, slug->len);
     n = (hash >> 1) % NGX_HTTP_SETTER_STAT_TENANTS;
 
-    for (i = 0; i < NGX_HTTP_SETTER_STAT_PROBES; i++) {
+    /* a tenant of that name shares the series of those with no place */
+
+    probes = (slug->len == 5 && ngx_strncmp(slug->data, "other", 5) == 0)
+                 ? 0 : NGX_HTTP_SETTER_STAT_PROBES;
+
+    for (i = 0; i < probes; i++) {
         tenant = &smcf->stat->tenants[n];
 
         if (tenant->hash == hash

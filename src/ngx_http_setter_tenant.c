@@ -169,9 +169,8 @@ ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_setter_loc_conf_t *slcf = conf;
 
-    ngx_str_t                         *value;
-    ngx_http_setter_source_t          *source;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                 *value;
+    ngx_http_setter_source_t  *source;
 
     if (slcf->tenants == NGX_CONF_UNSET_PTR) {
         slcf->tenants = ngx_array_create(cf->pool, 2,
@@ -199,13 +198,9 @@ ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
 
     } else {
-        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-        ccv.cf = cf;
-        ccv.value = &value[1];
-        ccv.complex_value = &source->value;
-
-        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        if (ngx_http_setter_complex_value(cf, &value[1], &source->value)
+            != NGX_OK)
+        {
             return NGX_CONF_ERROR;
         }
 

@@ -54,10 +54,9 @@ ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_setter_loc_conf_t *slcf = conf;
 
-    ngx_str_t                         *value;
-    ngx_uint_t                         i;
-    ngx_http_setter_verify_t          *verify;
-    ngx_http_compile_complex_value_t   ccv;
+    ngx_str_t                 *value;
+    ngx_uint_t                 i;
+    ngx_http_setter_verify_t  *verify;
 
     if (slcf->verify != NGX_CONF_UNSET_PTR) {
         return "is duplicate";
@@ -86,13 +85,8 @@ ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
-
-    ccv.cf = cf;
-    ccv.value = &value[2];
-    ccv.complex_value = &verify->value;
-
-    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+    if (ngx_http_setter_complex_value(cf, &value[2], &verify->value) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
