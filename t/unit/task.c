@@ -518,7 +518,9 @@ hold_line(void *arg)
     (void) arg;
 
     assert_int_equal(task_sem_take(&line, TASK_FOREVER), TASK_OK);
-    task_sleep(50);
+    while (story[0] == '\0') {
+        task_sleep(1);
+    }
     task_sem_give(&line);
 
     /* who comes later does not overtake those who wait */

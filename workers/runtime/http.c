@@ -18,7 +18,6 @@
 #define HTTP_BUFFER    4096L
 #define HTTP_UPLOAD    16384L       /* the least that libcurl takes */
 #define HTTP_IDLE_S    30L          /* an older idle connection is not used */
-#define HTTP_MAX_IDLE  64           /* easy handles kept */
 
 
 #define http_set(option, value)                                               \
@@ -34,9 +33,9 @@ typedef struct http_host_s {
 } http_host_t;
 
 
+static void http_transfer(const http_request_t *request,
+    http_response_t *response, int64_t deadline, arena_t *arena);
 static http_host_t *http_find_host(const char *url);
-static CURL *http_take_easy(void);
-static void http_give_easy(CURL *easy, int reuse);
 static int http_prepare(http_transfer_t *transfer,
     const http_request_t *request, int64_t timeout_ms);
 static int http_set_headers(http_transfer_t *transfer,
@@ -57,14 +56,14 @@ static int http_on_connected(void *arg, char *primary, char *local,
 
 static http_host_t  *http_hosts;
 static long          http_max_per_host;
-static CURL         *http_idle[HTTP_MAX_IDLE];
-static int           http_nidle;
+static const char   *http_ca_file;
 
 
 int
 http_init(long max_per_host)
 {
     http_max_per_host = max_per_host;
+    http_ca_file = getenv("SSL_CERT_FILE");
 
     return http_loop_init(max_per_host);
 }
@@ -74,10 +73,6 @@ void
 http_free(void)
 {
     http_host_t  *host;
-
-    while (http_nidle > 0) {
-        curl_easy_cleanup(http_idle[--http_nidle]);
-    }
 
     while (http_hosts != NULL) {
         host = http_hosts;
@@ -93,10 +88,9 @@ http_error_e
 http_call(const http_request_t *request, http_response_t *response,
     arena_t *arena)
 {
-    int              rc;
-    int64_t          deadline;
-    http_host_t     *host;
-    http_transfer_t  transfer;
+    int           rc;
+    int64_t       deadline;
+    http_host_t  *host;
 
     memset(response, 0, sizeof(http_response_t));
     response->body = "";
@@ -120,29 +114,45 @@ http_call(const http_request_t *request, http_response_t *response,
         return response->error;
     }
 
+    http_transfer(request, response, deadline, arena);
+    task_sem_give(&host->slots);
+
+    return response->error;
+}
+
+
+/*
+ * A handle is not used twice: libcurl 7.88 keeps the buffer of an HTTP/2
+ * transfer with its handle, and refuses to be told of its size again.
+ */
+static void
+http_transfer(const http_request_t *request, http_response_t *response,
+    int64_t deadline, arena_t *arena)
+{
+    int              rc;
+    http_transfer_t  transfer;
+
     memset(&transfer, 0, sizeof(http_transfer_t));
     transfer.task = task_self();
     transfer.request = request;
     transfer.result = CURLE_OUT_OF_MEMORY;
-    transfer.easy = http_take_easy();
+    transfer.easy = curl_easy_init();
 
-    if (transfer.easy != NULL) {
-        rc = TASK_OK;
-
-        if (http_prepare(&transfer, request, deadline - loop_now_ms()) == 0) {
-            rc = http_wait(&transfer, deadline);
-        }
-
-        http_judge(&transfer, rc, response);
-        http_take_response(&transfer, response, arena);
-        curl_slist_free_all(transfer.headers);
-        free(transfer.body);
-        http_give_easy(transfer.easy, response->error == HTTP_OK);
+    if (transfer.easy == NULL) {
+        snprintf(response->reason, sizeof(response->reason), "no memory");
+        return;
     }
 
-    task_sem_give(&host->slots);
+    rc = TASK_OK;
+    if (http_prepare(&transfer, request, deadline - loop_now_ms()) == 0) {
+        rc = http_wait(&transfer, deadline);
+    }
 
-    return response->error;
+    http_judge(&transfer, rc, response);
+    http_take_response(&transfer, response, arena);
+    curl_slist_free_all(transfer.headers);
+    free(transfer.body);
+    curl_easy_cleanup(transfer.easy);
 }
 
 
@@ -176,31 +186,6 @@ http_find_host(const char *url)
     http_hosts = host;
 
     return host;
-}
-
-
-static CURL *
-http_take_easy(void)
-{
-    if (http_nidle > 0) {
-        return http_idle[--http_nidle];
-    }
-
-    return curl_easy_init();
-}
-
-
-/* A handle whose transfer failed may hold on to what a new one wants anew. */
-static void
-http_give_easy(CURL *easy, int reuse)
-{
-    if (!reuse || http_nidle == HTTP_MAX_IDLE) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-
-    curl_easy_reset(easy);
-    http_idle[http_nidle++] = easy;
 }
 
 
@@ -240,6 +225,10 @@ http_prepare(http_transfer_t *transfer, const http_request_t *request,
 
     /* else who gives up a call waits for the thread that resolves its name */
     http_set(CURLOPT_QUICK_EXIT, 1L);
+
+    if (http_ca_file != NULL) {
+        http_set(CURLOPT_CAINFO, http_ca_file);
+    }
 
     if (request->body != NULL) {
         http_set(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_len);
@@ -374,7 +363,7 @@ http_error_of(const http_transfer_t *transfer)
     case CURLE_RECV_ERROR:
     case CURLE_HTTP2:
     case CURLE_HTTP2_STREAM:
-        return HTTP_CUT;
+        return transfer->prereqs > 0 ? HTTP_CUT : HTTP_CONNECT;
 
     default:
         return HTTP_FAILED;

@@ -4,7 +4,8 @@
  * Connections are kept and shared (HTTP/2 where the server has it).  How
  * many requests a host may have in flight is decided here, before curl: its
  * own queue would sit between a caller's last check and the send.  No proxy
- * variables, no redirects.
+ * variables, no redirects.  Trusted are the system's certificates, or those
+ * in the file that SSL_CERT_FILE names.
  */
 
 #ifndef HTTP_H
@@ -38,9 +39,10 @@ typedef struct {
 
     /*
      * Called when the connection stands and just before the request's first
-     * byte leaves: 0 lets it go, anything else aborts (HTTP_REFUSED).  A
-     * second call for one request (libcurl re-sends when a reused connection
-     * died) is refused by http itself when once is set.
+     * byte leaves: 0 lets it go, anything else aborts (HTTP_REFUSED).  It
+     * runs in the loop, not in the task, and must not wait.  When a reused
+     * connection dies, libcurl sends the request again by itself, without
+     * asking; with once set it may not (HTTP_CUT).
      */
     int          (*before_send)(void *data);
     void          *before_send_data;
