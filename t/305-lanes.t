@@ -272,10 +272,11 @@ test 'failures: eight, then handed over as dead' => sub {
         is_deeply(ids($turn), [1, 2], 'the same jobs') if $failures < 3;
         is($turn->{failures}, $failures, "failures $failures");
         is($turn->{dead}, $failures == 8 ? 1 : 0, 'dead only at eight');
+        is(length $turn->{reason}, 200, 'a reason is cut') if $failures == 4;
         append(id => 10 + $failures);
         is($queue->complete($turn), 1, 'recorded'), last if $turn->{dead};
-        $queue->fail($turn, reason => "failure $failures");
-        $queue->fail($turn = claim()->[0], counted => 0, reason => 'r' x 999)
+        $queue->fail($turn, reason => 'r' x 999);
+        $queue->fail(claim()->[0], counted => 0, reason => 'r' x 999)
             if $failures == 3;
     }
     my ($next) = @{ claim() };

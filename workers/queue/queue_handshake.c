@@ -12,9 +12,18 @@
 #include "setter_partition.h"
 
 
+#define QUEUE_UPGRADE_TRIES  5
+
+
 static int queue_check_layout(redis_t *redis, queue_settings_t *settings);
 static int queue_check_memory(redis_t *redis, queue_settings_t *settings);
+static void queue_layout(char layout[32], const queue_settings_t *settings);
+static int queue_check_library(redis_t *redis, queue_settings_t *settings);
+static int queue_loaded_version(redis_t *redis, char version[16]);
+static int queue_upgrade(redis_t *redis, queue_settings_t *settings,
+    const char *key);
 static int queue_refuse(queue_settings_t *settings, const char *reason);
+static int queue_failed(const char *command, const char *reason);
 static const embedded_file_t *queue_library(void);
 
 
@@ -27,7 +36,7 @@ queue_handshake(redis_t *redis, void *data)
 
     if (queue_check_layout(redis, settings) != 0
         || queue_check_memory(redis, settings) != 0
-        || queue_load(redis, settings) != 0)
+        || queue_check_library(redis, settings) != 0)
     {
         return -1;
     }
@@ -49,8 +58,7 @@ queue_check_layout(redis_t *redis, queue_settings_t *settings)
     const char  *get[2] = { "GET", key };
 
     setter_partition_key(key, 0, settings->partitions, "layout");
-    snprintf(layout, sizeof(layout), SETTER_LAYOUT " %u",
-             settings->partitions);
+    queue_layout(layout, settings);
 
     reply = queue_command(redis, 4, set, NULL, QUEUE_TIMEOUT_MS);
     if (reply == NULL) {
@@ -78,6 +86,13 @@ queue_check_layout(redis_t *redis, queue_settings_t *settings)
     freeReplyObject(reply);
 
     return rc;
+}
+
+
+static void
+queue_layout(char layout[32], const queue_settings_t *settings)
+{
+    snprintf(layout, 32, SETTER_LAYOUT " %u", settings->partitions);
 }
 
 
@@ -120,46 +135,136 @@ queue_check_memory(redis_t *redis, queue_settings_t *settings)
 int
 queue_load(redis_t *redis, queue_settings_t *settings)
 {
-    int                     there, theirs, ours;
-    char                    reason[160];
-    redisReply             *reply;
-    const char             *ask[3] = { "FCALL_RO", "setter_version", "0" };
-    const char             *load[4] = { "FUNCTION", "LOAD", "REPLACE", NULL };
-    const embedded_file_t  *library;
+    int          rc;
+    char         reason[160];
+    redisReply  *reply;
+    const char  *load[3] = { "FUNCTION", "LOAD", queue_library()->data };
 
-    if (redis_command(redis, 3, ask, NULL, QUEUE_TIMEOUT_MS, &reply)
+    if (redis_command(redis, 3, load, NULL, QUEUE_TIMEOUT_MS, &reply)
         != REDIS_REPLIED)
     {
         return -1;
     }
 
-    there = reply->type == REDIS_REPLY_STRING;
-    theirs = there ? atoi(reply->str) : 0;
-    ours = atoi(queue_version());
+    rc = 0;
 
-    if (there && theirs != ours) {
-        snprintf(reason, sizeof(reason), "Redis has the functions of version "
-                 "%.16s, and this program those of %s", reply->str,
-                 queue_version());
-        freeReplyObject(reply);
-        return queue_refuse(settings, reason);
-    }
-
-    if (there && strverscmp(reply->str, queue_version()) >= 0) {
-        freeReplyObject(reply);
-        return 0;
+    if (reply->type == REDIS_REPLY_ERROR
+        && strstr(reply->str, "already exists") == NULL)
+    {
+        snprintf(reason, sizeof(reason), "Redis takes no functions, which it "
+                 "does from version 7 on: %.90s", reply->str);
+        rc = strstr(reply->str, "unknown command") != NULL
+             ? queue_refuse(settings, reason)
+             : queue_failed("FUNCTION LOAD", reply->str);
     }
 
     freeReplyObject(reply);
 
-    library = queue_library();
-    load[3] = library->data;
+    return rc;
+}
 
-    reply = queue_command(redis, 4, load, NULL, QUEUE_TIMEOUT_MS);
+
+/*
+ * Loads the library where there is none, and over an older one.  Whoever
+ * does the latter writes the watched key: of several at a time one succeeds,
+ * the others look again, and so none replaces a newer library.
+ */
+static int
+queue_check_library(redis_t *redis, queue_settings_t *settings)
+{
+    int          tries;
+    char         key[SETTER_KEY_MAX], version[16], reason[160];
+    redisReply  *reply;
+    const char  *watch[2] = { "WATCH", key };
+    const char  *unwatch[1] = { "UNWATCH" };
+
+    setter_partition_key(key, 0, settings->partitions, "layout");
+
+    if (queue_load(redis, settings) != 0) {
+        return -1;
+    }
+
+    for (tries = 0; tries < QUEUE_UPGRADE_TRIES; tries++) {
+        reply = queue_command(redis, 2, watch, NULL, QUEUE_TIMEOUT_MS);
+        if (reply == NULL) {
+            return -1;
+        }
+        freeReplyObject(reply);
+
+        if (queue_loaded_version(redis, version) != 0) {
+            return -1;
+        }
+
+        if (atoi(version) != atoi(queue_version())) {
+            snprintf(reason, sizeof(reason), "Redis has the functions of "
+                     "version %s, and this program those of %s", version,
+                     queue_version());
+            return queue_refuse(settings, reason);
+        }
+
+        if (strverscmp(version, queue_version()) >= 0) {
+            reply = queue_command(redis, 1, unwatch, NULL, QUEUE_TIMEOUT_MS);
+            if (reply == NULL) {
+                return -1;
+            }
+            freeReplyObject(reply);
+            return 0;
+        }
+
+        if (queue_upgrade(redis, settings, key) != 0) {
+            return -1;
+        }
+    }
+
+    return queue_failed("FUNCTION LOAD", "others load at the same time");
+}
+
+
+static int
+queue_loaded_version(redis_t *redis, char version[16])
+{
+    redisReply  *reply;
+    const char  *ask[3] = { "FCALL_RO", "setter_version", "0" };
+
+    reply = queue_command(redis, 3, ask, NULL, QUEUE_TIMEOUT_MS);
     if (reply == NULL) {
         return -1;
     }
+
+    snprintf(version, 16, "%s", reply->str != NULL ? reply->str : "");
     freeReplyObject(reply);
+
+    return 0;
+}
+
+
+/* Does nothing when another did it since WATCH. */
+static int
+queue_upgrade(redis_t *redis, queue_settings_t *settings, const char *key)
+{
+    size_t       i;
+    char         layout[32];
+    redisReply  *reply;
+    const char  *multi[1] = { "MULTI" }, *exec[1] = { "EXEC" };
+    const char  *touch[3] = { "SET", key, layout };
+    const char  *load[4] = { "FUNCTION", "LOAD", "REPLACE",
+                             queue_library()->data };
+
+    const struct {
+        int           argc;
+        const char  **argv;
+    } commands[4] = { { 1, multi }, { 3, touch }, { 4, load }, { 1, exec } };
+
+    queue_layout(layout, settings);
+
+    for (i = 0; i < 4; i++) {
+        reply = queue_command(redis, commands[i].argc, commands[i].argv, NULL,
+                              QUEUE_TIMEOUT_MS);
+        if (reply == NULL) {
+            return -1;
+        }
+        freeReplyObject(reply);
+    }
 
     return 0;
 }
@@ -173,6 +278,15 @@ queue_refuse(queue_settings_t *settings, const char *reason)
         snprintf(settings->refusal, sizeof(settings->refusal), "%s", reason);
         log_error("this Redis must not be used", "reason", reason);
     }
+
+    return -1;
+}
+
+
+static int
+queue_failed(const char *command, const char *reason)
+{
+    log_error("Redis refused", "command", command, "reason", reason);
 
     return -1;
 }

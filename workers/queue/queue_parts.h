@@ -18,7 +18,7 @@
 redisReply *queue_command(redis_t *redis, int argc, const char **argv,
     const size_t *argvlen, int64_t timeout_ms);
 
-/* Loads the library, unless one as new is there.  0, or -1. */
+/* Loads the library, unless one of any version is there.  0, or -1. */
 int queue_load(redis_t *redis, queue_settings_t *settings);
 
 /* "1.0", of the library that travels with us. */
