@@ -2,258 +2,23 @@
  * http.h, against a small server that does what the path asks for.
  */
 
-#include "unit.h"
+#include "http_server.h"
 
-#include <arpa/inet.h>
-#include <dlfcn.h>
-#include <netdb.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "runtime/http.h"
 
 
-static int                port;
-static char               base[64];
-static pthread_mutex_t    lock = PTHREAD_MUTEX_INITIALIZER;
-static int                seen_cut, seen_never, in_flight, highest, pair;
-static int                resolving, released, kept_waiting;
-
-
-static int count(int *counter, int by);
-
-
-/* The C library's, but "slow.test" takes until the test lets it go. */
-int
-getaddrinfo(const char *node, const char *service,
-    const struct addrinfo *hints, struct addrinfo **res)
-{
-    int   i;
-    int (*real)(const char *, const char *, const struct addrinfo *,
-                struct addrinfo **);
-
-    if (node != NULL && strcmp(node, "slow.test") == 0) {
-        count(&resolving, 1);
-        for (i = 0; i < 20000 && count(&released, 0) == 0; i++) {
-            usleep(1000);
-        }
-        count(&kept_waiting, i == 20000);
-        return EAI_NONAME;
-    }
-
-    *(void **) &real = dlsym(RTLD_NEXT, "getaddrinfo");
-    return real(node, service, hints, res);
-}
-
-
-static void
-answer(int fd, const char *headers, const char *body, size_t len)
-{
-    char  head[512];
-    int   n;
-
-    n = snprintf(head, sizeof(head),
-                 "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n%s\r\n", len,
-                 headers);
-    send(fd, head, n, MSG_NOSIGNAL);
-    send(fd, body, len, MSG_NOSIGNAL);
-}
-
-
-static int
-count(int *counter, int by)
-{
-    int  value;
-
-    pthread_mutex_lock(&lock);
-    value = *counter += by;
-    pthread_mutex_unlock(&lock);
-
-    return value;
-}
-
-
-/* 0 for the next request, 1 to leave this one unanswered, -1 to close. */
-static int
-serve_request(int fd, const char *request)
-{
-    int          i;
-    const char  *body;
-    static char  large[100000];
-
-    if (strstr(request, " /cut ") != NULL) {
-        count(&seen_cut, 1);
-        return -1;
-    }
-
-    if (strstr(request, " /never ") != NULL) {
-        count(&seen_never, 1);
-        return 1;
-    }
-
-    if (strstr(request, " /half ") != NULL) {
-        send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", 41,
-             MSG_NOSIGNAL);
-        return -1;
-    }
-
-    if (strstr(request, " /garbage ") != NULL) {
-        send(fd, "\001\002 what?\r\n\r\n", 13, MSG_NOSIGNAL);
-        return -1;
-    }
-
-    if (strstr(request, " /large ") != NULL) {
-        memset(large, 'x', sizeof(large));
-        answer(fd, "", large, sizeof(large));
-        return 0;
-    }
-
-    if (strstr(request, " /later ") != NULL) {
-        answer(fd, "retry-after: 1.5\r\n", "", 0);
-        return 0;
-    }
-
-    if (strstr(request, " /date ") != NULL) {
-        answer(fd, "Retry-After: Fri, 01 Jan 2100 00:00:00 GMT\r\n", "", 0);
-        return 0;
-    }
-
-    if (strstr(request, " /ms ") != NULL) {
-        answer(fd, "retry-after: 9\r\nretry-after-ms: 250.5\r\n", "", 0);
-        return 0;
-    }
-
-    if (strstr(request, " /busy ") != NULL) {
-        i = count(&in_flight, 1);
-        if (i > highest) {
-            highest = i;
-        }
-        usleep(20000);
-        count(&in_flight, -1);
-    }
-
-    if (strstr(request, " /drip ") != NULL) {
-        send(fd, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", 41,
-             MSG_NOSIGNAL);
-        for (i = 0; i < 900 && send(fd, "x", 1, MSG_NOSIGNAL) == 1; i++) {
-            usleep(10000);
-        }
-        return -1;
-    }
-
-    if (strstr(request, " /pair ") != NULL) {
-        count(&pair, 1);
-        for (i = 0; i < 20000 && count(&pair, 0) < 2; i++) {
-            usleep(1000);
-        }
-        answer(fd, "", i < 20000 ? "both" : "alone", 4);
-        return 0;
-    }
-
-    body = strstr(request, "\r\n\r\n") + 4;
-    answer(fd, "", body, strlen(body));
-
-    return 0;
-}
-
-
-static void *
-serve_connection(void *arg)
-{
-    int      fd;
-    char     request[8192], *end, *length;
-    size_t   have, body;
-    ssize_t  n;
-
-    fd = (int) (intptr_t) arg;
-    have = 0;
-
-    for ( ;; ) {
-        n = recv(fd, request + have, sizeof(request) - 1 - have, 0);
-        if (n <= 0) {
-            break;
-        }
-
-        have += n;
-        request[have] = '\0';
-        end = strstr(request, "\r\n\r\n");
-        if (end == NULL) {
-            continue;
-        }
-
-        length = strcasestr(request, "content-length:");
-        body = length != NULL ? strtoul(length + 15, NULL, 10) : 0;
-        if (have < (size_t) (end + 4 - request) + body) {
-            continue;
-        }
-
-        if (serve_request(fd, request) == -1) {
-            break;
-        }
-        have = 0;
-    }
-
-    close(fd);
-
-    return NULL;
-}
-
-
-static void *
-serve(void *arg)
-{
-    int        fd, listener;
-    pthread_t  thread;
-
-    listener = (int) (intptr_t) arg;
-
-    for ( ;; ) {
-        fd = accept(listener, NULL, NULL);
-        if (fd == -1) {
-            return NULL;
-        }
-        pthread_create(&thread, NULL, serve_connection,
-                       (void *) (intptr_t) fd);
-        pthread_detach(thread);
-    }
-}
-
-
-static int
-bound_socket(int *port_of)
-{
-    int                 fd;
-    socklen_t           len;
-    struct sockaddr_in  sin;
-
-    memset(&sin, 0, sizeof(sin));
-    sin.sin_family = AF_INET;
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    len = sizeof(sin);
-
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &sin, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *) &sin, &len), 0);
-    *port_of = ntohs(sin.sin_port);
-
-    return fd;
-}
+static int   port;
+static char  base[64];
 
 
 static int
 group_setup(void **state)
 {
-    int        fd;
-    pthread_t  thread;
-
     assert_int_equal(unit_loop(state), 0);
 
-    fd = bound_socket(&port);
-    assert_int_equal(listen(fd, 512), 0);
-    pthread_create(&thread, NULL, serve, (void *) (intptr_t) fd);
-    pthread_detach(thread);
+    port = start_http_server();
     snprintf(base, sizeof(base), "http://127.0.0.1:%d", port);
 
     return http_init(8);
@@ -354,7 +119,7 @@ outcomes(void *arg)
     assert_false(response.may_have_left);
     request.before_send = NULL;
 
-    close(bound_socket(&unused));
+    close(fixture_socket(&unused));
     snprintf(dead, sizeof(dead), "http://127.0.0.1:%d/", unused);
     request.url = dead;
     assert_int_equal(http_call(&request, &response, arena), HTTP_CONNECT);
@@ -424,13 +189,13 @@ cut_after_read(void *arg)
     seen_cut = 0;
     assert_int_equal(call(&request, "/cut", &response, arena), HTTP_CUT);
     assert_true(response.may_have_left);
-    assert_int_equal(count(&seen_cut, 0), 1);
+    assert_int_equal(fixture_count(&seen_cut, 0), 1);
 
     request.once = 0;
     assert_int_equal(call(&request, "/", &response, arena), HTTP_OK);
     seen_cut = 0;
     assert_int_equal(call(&request, "/cut", &response, arena), HTTP_CUT);
-    assert_true(count(&seen_cut, 0) > 1);
+    assert_true(fixture_count(&seen_cut, 0) > 1);
 
     arena_destroy(arena);
 }
@@ -498,7 +263,7 @@ waits(void *arg)
 static void
 cancels(void *arg)
 {
-    while (count(&seen_never, 0) == 0) {
+    while (fixture_count(&seen_never, 0) == 0) {
         task_sleep(1);
     }
     task_cancel(arg);
@@ -618,7 +383,7 @@ gives_up_resolving(void *arg)
     arena = arena_create();
     assert_int_equal(http_call(&request, &response, arena), HTTP_TIMEOUT);
     assert_false(response.may_have_left);
-    count(&released, 1);
+    fixture_count(&released, 1);
     arena_destroy(arena);
 }
 
@@ -629,8 +394,8 @@ test_slow_resolver(void **state)
     (void) state;
 
     unit_run(gives_up_resolving, NULL);
-    assert_int_equal(count(&resolving, 0), 1);
-    assert_int_equal(count(&kept_waiting, 0), 0);
+    assert_int_equal(fixture_count(&resolving, 0), 1);
+    assert_int_equal(fixture_count(&kept_waiting, 0), 0);
 }
 
 
@@ -671,7 +436,7 @@ leaves_line(void *arg)
     task_sleep(0);
     task_cancel(task[9]);
     while (left_line[8] == HTTP_OK || left_line[9] == HTTP_OK
-           || count(&seen_never, 0) < 8)
+           || fixture_count(&seen_never, 0) < 8)
     {
         task_sleep(1);
     }

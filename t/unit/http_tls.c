@@ -3,18 +3,14 @@
  * trusted, and with one that is not.
  */
 
-#include "unit.h"
+#include "fixture.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <signal.h>
-#include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "runtime/http.h"
@@ -114,26 +110,6 @@ connect_to(int port, int *fd)
 
 
 static int
-free_port(void)
-{
-    int                 fd;
-    socklen_t           len;
-    struct sockaddr_in  sin;
-
-    memset(&sin, 0, sizeof(sin));
-    sin.sin_family = AF_INET;
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    len = sizeof(sin);
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &sin, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *) &sin, &len), 0);
-    close(fd);
-
-    return ntohs(sin.sin_port);
-}
-
-
-static int
 group_setup(void **state)
 {
     int  i, fd, port;
@@ -144,7 +120,7 @@ group_setup(void **state)
     assert_non_null(mkdtemp(dir));
     assert_int_equal(chdir(dir), 0);
 
-    port = free_port();
+    port = fixture_port();
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
     make_certificate();
     write_configuration(port);
@@ -171,25 +147,13 @@ group_setup(void **state)
 
 
 static int
-remove_one(const char *path, const struct stat *st, int flag,
-    struct FTW *ftw)
-{
-    (void) st;
-    (void) flag;
-    (void) ftw;
-
-    return remove(path);
-}
-
-
-static int
 group_teardown(void **state)
 {
     (void) state;
 
     kill(server, SIGKILL);
     waitpid(server, NULL, 0);
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    fixture_remove(dir);
 
     return 0;
 }

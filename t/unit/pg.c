@@ -2,185 +2,20 @@
  * pg.h, on a private PostgreSQL.
  */
 
-#include "unit.h"
-
-#include <arpa/inet.h>
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <glob.h>
-#include <grp.h>
-#include <netdb.h>
-#include <pwd.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
+#include "pg_server.h"
 
 #include "runtime/log.h"
 #include "runtime/pg.h"
 
 
-static char   dir[64], bin[128], url[128], port[8];
-static pid_t  server;
-
-
-/* The C library's, but "db.test" has an address where nobody listens, too. */
-int
-getaddrinfo(const char *node, const char *service,
-    const struct addrinfo *hints, struct addrinfo **res)
-{
-    int   rc;
-    int (*real)(const char *, const char *, const struct addrinfo *,
-                struct addrinfo **);
-
-    *(void **) &real = dlsym(RTLD_NEXT, "getaddrinfo");
-
-    if (node == NULL || strcmp(node, "db.test") != 0) {
-        return real(node, service, hints, res);
-    }
-
-    rc = real("127.0.0.2", service, hints, res);
-    return rc != 0 ? rc : real("127.0.0.1", service, hints, &(*res)->ai_next);
-}
-
-
-static void
-choose_port(void)
-{
-    int                 fd;
-    socklen_t           len;
-    struct sockaddr_in  sin;
-
-    memset(&sin, 0, sizeof(sin));
-    sin.sin_family = AF_INET;
-    sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    len = sizeof(sin);
-
-    fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *) &sin, len), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *) &sin, &len), 0);
-    close(fd);
-    snprintf(port, sizeof(port), "%d", ntohs(sin.sin_port));
-}
-
-
-/* PostgreSQL does not run as root. */
-static void
-drop_root(void)
-{
-    struct passwd  *user;
-
-    if (getuid() != 0) {
-        return;
-    }
-
-    user = getpwnam("postgres");
-    if (user == NULL || initgroups(user->pw_name, user->pw_gid) != 0
-        || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
-    {
-        _exit(126);
-    }
-}
-
-
-static pid_t
-spawn(const char *program, const char **argv)
-{
-    int    fd;
-    char   path[256];
-    pid_t  pid;
-
-    pid = fork();
-    if (pid == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGINT);
-        drop_root();
-        fd = open("/dev/null", O_RDWR);
-        dup2(fd, 0);
-        dup2(fd, 1);
-        dup2(fd, 2);
-        snprintf(path, sizeof(path), "%s/%s", bin, program);
-        if (chdir(dir) == 0) {
-            execv(path, (char *const *) argv);
-        }
-        _exit(127);
-    }
-
-    return pid;
-}
-
-
-static void
-start_server(void)
-{
-    int   i;
-    const char *argv[] = { "postgres", "-D", "data", "-k", dir, "-p", port,
-                           "-c", "listen_addresses=127.0.0.1",
-                           "-c", "fsync=off", NULL };
-
-    server = spawn("postgres", argv);
-
-    for (i = 0; i < 600 && PQping(url) != PQPING_OK; i++) {
-        usleep(50000);
-    }
-    assert_int_equal(PQping(url), PQPING_OK);
-}
-
-
-static void
-stop_server(int sig)
-{
-    kill(server, sig);
-    waitpid(server, NULL, 0);
-}
-
-
 static int
 group_setup(void **state)
 {
-    int            status;
-    glob_t         found;
-    struct passwd *user;
-    const char    *argv[] = { "initdb", "-D", "data", "-U", "postgres", "-A",
-                              "trust", "--no-sync", NULL };
-
     assert_int_equal(unit_loop(state), 0);
     log_set_level("error");
+    create_server();
 
-    assert_int_equal(glob("/usr/lib/postgresql/*/bin", 0, NULL, &found), 0);
-    snprintf(bin, sizeof(bin), "%s", found.gl_pathv[found.gl_pathc - 1]);
-    globfree(&found);
-
-    snprintf(dir, sizeof(dir), "/tmp/setter-pg-XXXXXX");
-    assert_non_null(mkdtemp(dir));
-    user = getpwnam("postgres");
-    if (getuid() == 0) {
-        assert_int_equal(chown(dir, user->pw_uid, user->pw_gid), 0);
-    }
-
-    choose_port();
-    snprintf(url, sizeof(url), "host=%s port=%s user=postgres"
-             " dbname=postgres", dir, port);
-    waitpid(spawn("initdb", argv), &status, 0);
-    assert_int_equal(status, 0);
-
-    start_server();
-    assert_int_equal(pg_init(url, 2), 0);
-
-    return 0;
-}
-
-
-static int
-remove_one(const char *path, const struct stat *st, int flag,
-    struct FTW *ftw)
-{
-    (void) st;
-    (void) flag;
-    (void) ftw;
-
-    return remove(path);
+    return pg_init(url, 2);
 }
 
 
@@ -191,7 +26,7 @@ group_teardown(void **state)
 
     pg_free();
     stop_server(SIGINT);
-    nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    fixture_remove(dir);
 
     return 0;
 }
