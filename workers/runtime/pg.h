@@ -17,7 +17,10 @@
 
 #define PG_MAX_PARAMS  32
 
-/* Parameters are text; NULL is SQL's NULL. */
+/*
+ * Parameters are text; NULL is SQL's NULL.  Each connection keeps the first
+ * 64 texts it meets as prepared statements: values belong in parameters.
+ */
 typedef struct {
     const char  *sql;
     int          nparams;
@@ -26,7 +29,7 @@ typedef struct {
 
 typedef enum {
     PG_OK = 0,
-    PG_DOWN,        /* no connection; nothing was done */
+    PG_DOWN,        /* no connection with room came; nothing was done */
     PG_UNKNOWN,     /* the connection was lost: done or not */
     PG_FAILED,      /* the server refused: see sqlstate and message */
     PG_TIMEOUT,     /* as PG_UNKNOWN */
@@ -36,7 +39,8 @@ typedef enum {
 /* The results belong to the caller: pg_clear() frees them. */
 typedef struct {
     pg_error_e   error;
-    int          failed;            /* index of the query that failed */
+    int          failed;            /* index of the query that failed; -1:
+                                       the tenant's or the commit did */
     char         sqlstate[6];
     char         message[256];
     int          n;
@@ -45,7 +49,9 @@ typedef struct {
 
 /*
  * url: a libpq connection string.  Connects in the background and again
- * whenever a connection is lost (with back-off), never blocking.  0, or -1.
+ * whenever a connection is lost (with back-off), never blocking: a host's
+ * name is resolved beside the loop (of a list of hosts libpq does it, which
+ * blocks: hostaddr avoids that).  pool: 1 to 64 connections.  0, or -1.
  */
 int pg_init(const char *url, int pool);
 void pg_free(void);
