@@ -17,7 +17,8 @@ BEGIN
 END
 $$;
 
--- The owner may act as the system: setterctl reads the record that way.
+-- The owner may act as the system (SET ROLE): setterctl reads the record that
+-- way.
 DO $$
 BEGIN
     IF NOT pg_has_role(current_user, 'setter_system', 'MEMBER') THEN

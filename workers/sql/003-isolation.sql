@@ -31,6 +31,9 @@ BEGIN
             'USING (%s) WITH CHECK (%s)', name, own, own);
         EXECUTE format('CREATE POLICY system_all ON %I TO setter_system '
             'USING (true) WITH CHECK (true)', name);
+        -- what the owner may do as the system it may not do as itself
+        EXECUTE format('CREATE POLICY owner_none ON %I AS RESTRICTIVE '
+            'TO CURRENT_USER USING (false)', name);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE ON %I TO setter_worker',
             name);
         EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I '
