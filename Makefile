@@ -13,9 +13,7 @@ SETTER_CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Wstrict-prototypes \
                 -Wwrite-strings -Wmissing-prototypes -fno-strict-aliasing \
                 -D_GNU_SOURCE -I. -Isrc -Iworkers \
                 -I/usr/include/postgresql $(CFLAGS)
-SETTER_LIBS   = -luv -lcurl -lpq -lyajl \
-                /usr/lib/$(shell $(CC) -dumpmachine)/libhiredis.a \
-                -lssl -lcrypto -lm
+SETTER_LIBS   = -luv -lcurl -lpq -lyajl -l:libhiredis.a -lssl -lcrypto -lm
 
 SHARED_SRCS   = $(wildcard src/setter_*.c)
 WORKER_SRCS   = $(wildcard workers/runtime/*.c workers/queue/*.c \
