@@ -8,7 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Setter::Stack;
 use Test::More;
-use Time::HiRes qw(time);
+use Time::HiRes qw(sleep time);
 
 my $stack = Setter::Stack->new(SETTER_LEASE_MS => 2000);
 
@@ -55,7 +55,7 @@ subtest 'PostgreSQL is away when a message is to be answered' => sub {
         my $answer = $stack->say('Write it down', chat_id => '4004');
         is $answer->{json}{status}, 'SUCCESS', 'it is accepted all the same';
         $id = $answer->{json}{id};
-        $stack->wait_for('it to be due', 10, sub { $stack->overdue });
+        sleep 3;    # it would have been claimed by now
     });
 
     $stack->wait_sent_to('4004', 1, 30);

@@ -39,11 +39,19 @@ sub wait_for_text {
     my ($file, $text) = @_;
     my $until = time + 60;
     while (time < $until) {
-        my $written = Setter::Stack::slurp($file);
+        my $written = slurp($file);
         return $written if $written =~ $text;
         sleep 0.05;
     }
-    die "no $text in:\n" . Setter::Stack::slurp($file);
+    die "no $text in:\n" . slurp($file);
+}
+
+sub slurp { return Setter::Stack::slurp(@_) }
+
+# What a command is started through, to be that user's.
+sub become {
+    my ($uid, $gid) = (getpwnam $_[0])[2, 3];
+    return ('setpriv', "--reuid=$uid", "--regid=$gid", '--clear-groups');
 }
 
 sub run  { return Setter::Stack::script($_[0], 'run') }
@@ -114,6 +122,9 @@ subtest 'detached, and ended from elsewhere' => sub {
 
 subtest 'what dies is started again' => sub {
     my $stack = Setter::Stack->new(SETTER_WORKERS => 2);
+    is_deeply [ sort grep { slurp("/proc/$_/cmdline") =~ /setter-worker/ }
+        processes_in($stack->dir) ], [ sort $stack->worker_pids ],
+        'workers are known by their command line';
     for my $service (qw(worker.1 worker.2 nginx redis postgres sandbox)) {
         my $begun = time;
         my $pid = $stack->signal('KILL', $service);
@@ -164,6 +175,31 @@ subtest 'a port in use is named' => sub {
     }
 };
 
+subtest 'strangers stay outside' => sub {
+    plan skip_all => 'needs root, to become a stranger' if $>;
+    my $stack = Setter::Stack->new(SETTER_WORKERS => 0);
+    my $dir = $stack->dir;
+    my @nobody = become('nobody');
+    for my $try ([ 'redis-cli', '-s', "$dir/redis/redis.sock", 'ping' ],
+                 [ 'cat', "$dir/env" ], [ 'cat', "$dir/secrets" ],
+                 [ 'cat', "$dir/log/nginx.log" ],
+                 [ 'psql', '-h', "$dir/postgres", '-U', 'postgres' ]) {
+        isnt system("@nobody @$try > $dir/log/stranger.log 2>&1"), 0,
+            "@$try";
+    }
+    my @www = become('www-data');
+    is system("@www redis-cli -s $dir/redis/redis.sock ping"
+        . " > $dir/log/stranger.log"), 0, 'nginx\'s workers come in';
+    for my $user (qw(postgres www-data)) {
+        my @user = become($user);
+        for my $role (qw(postgres setter_owner setter_worker)) {
+            isnt system("@user psql -wh $dir/postgres -U $role setter -c ''"
+                . " > $dir/log/stranger.log 2>&1"), 0,
+                "$user as $role, without a password";
+        }
+    }
+};
+
 subtest 'in a private home' => sub {
     plan skip_all => 'needs root' if $>;
     my $home = Setter::Stack::folder();
@@ -182,8 +218,7 @@ subtest 'as an ordinary user' => sub {
     plan skip_all => 'needs root, to become another' if $>;
     my ($uid, $gid) = (getpwnam 'nobody')[2, 3];
     my $root = Setter::Stack::root();
-    local @Setter::Stack::become = ('setpriv', "--reuid=$uid",
-        "--regid=$gid", '--clear-groups');
+    local @Setter::Stack::become = become('nobody');
     plan skip_all => 'the checkout is private'
         if system(@Setter::Stack::become, 'test', '-r', "$root/Makefile");
     my $home = Setter::Stack::folder();

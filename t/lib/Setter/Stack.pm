@@ -256,16 +256,6 @@ sub redis {
     return $self->{redis} ||= Redis->new(sock => $socket, reconnect => 5);
 }
 
-# How many conversations could be claimed and are not.
-sub overdue {
-    my ($self) = @_;
-    my $redis = $self->redis;
-    my $n = 0;
-    $n += $redis->zcount($_, '-inf', int(time * 1000))
-        for $redis->keys('setter:*:due');
-    return $n;
-}
-
 
 # --- processes
 
