@@ -74,8 +74,10 @@ test:
 	@$(MAKE) --no-print-directory all unit
 	@scripts/test
 
-test-genuine: all
-	@SETTER_GENUINE=1 prove -r t/*.t
+test-genuine:
+	@scripts/setup
+	@$(MAKE) --no-print-directory all
+	@SETTER_GENUINE=1 scripts/test
 
 lint:
 	@SETTER_CFLAGS='$(SETTER_CFLAGS)' scripts/lint
@@ -96,6 +98,6 @@ install: all
 	cp -r nginx $(DESTDIR)$(PREFIX)/share/setter
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) t/servroot_*
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -61,7 +61,8 @@ sub environment {
     my ($port, $sandbox_port) = free_ports(2);
     my %env = (
         (map { $_ => $ENV{$_} }
-            grep { defined $ENV{$_} } qw(PATH HOME BUILD LANG ASAN_OPTIONS)),
+            grep { defined $ENV{$_} } qw(PATH HOME BUILD LANG ASAN_OPTIONS
+                TEST_NGINX_BINARY)),
         RUN_DIR      => folder() . '/run',
         SETTER_PORT  => $port,
         SANDBOX_PORT => $sandbox_port,
