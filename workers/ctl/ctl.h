@@ -59,6 +59,12 @@ PGconn *ctl_record(ctl_t *ctl);
 int ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
     int *rows);
 
+/* The first migration that the database has not seen, or NULL. */
+const char *ctl_migration_missing(PGconn *pg);
+
+/* How many workers are alive.  CTL_OK, or CTL_FAILED after saying why. */
+int ctl_workers(ctl_t *ctl, long long *workers);
+
 /* "setterctl: …" on standard error; returns CTL_FAILED. */
 int ctl_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
-#include "runtime/embedded.h"
+#include "setter_json.h"
 
 
 #define DOCTOR_CALL_MS  3000
@@ -17,13 +17,17 @@
 static void doctor_redis(ctl_t *ctl);
 static int doctor_info(ctl_t *ctl, const char *section, const char *name,
     char *value, size_t size);
+static void doctor_workers(ctl_t *ctl);
 static void doctor_database(ctl_t *ctl);
-static void doctor_migrations(PGconn *pg);
+static void doctor_tables(PGconn *pg);
+static void doctor_migrations(ctl_t *ctl);
 static void doctor_role(PGconn *pg);
 static void doctor_account(const char *provider,
     const channel_account_t *account);
 static void doctor_say(const char *verdict, const char *subject,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void doctor_say_json(const char *verdict, const char *subject,
+    const char *text);
 
 
 static int  json, findings, failures;
@@ -90,6 +94,26 @@ doctor_redis(ctl_t *ctl)
                    : "the append-only file is off: a restart loses what "
                      "was accepted (set appendonly yes)");
     }
+
+    doctor_workers(ctl);
+}
+
+
+static void
+doctor_workers(ctl_t *ctl)
+{
+    long long  workers;
+
+    if (ctl_workers(ctl, &workers) != CTL_OK) {
+        doctor_say("fail", "workers", "the queue does not answer, see above");
+
+    } else if (workers == 0) {
+        doctor_say("warn", "workers", "no worker is alive: start "
+                   "setter-worker, and look at its log");
+
+    } else {
+        doctor_say("ok", "workers", "%lld claimed in the last 15 s", workers);
+    }
 }
 
 
@@ -139,27 +163,61 @@ doctor_database(ctl_t *ctl)
 
     doctor_say("ok", "database", "PostgreSQL %s",
                PQparameterStatus(pg, "server_version"));
-    doctor_migrations(pg);
+    doctor_tables(pg);
     doctor_role(pg);
     PQfinish(pg);
+    doctor_migrations(ctl);
 }
 
 
-/* The last table that the newest migration made, as a worker sees it. */
+/* What a worker's role may see; which migrations there were is the owner's. */
 static void
-doctor_migrations(PGconn *pg)
+doctor_tables(PGconn *pg)
 {
     PGresult  *result;
 
     result = PQexec(pg, "SELECT FROM tenants, conversations, jobs, messages "
                         "LIMIT 0");
-    doctor_say(PQresultStatus(result) == PGRES_TUPLES_OK ? "ok" : "fail",
-               "database", "%s",
-               PQresultStatus(result) == PGRES_TUPLES_OK
-               ? "the tables are there"
-               : "the tables are missing or not granted to this role: run "
-                 "setterctl migrate");
+
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {
+        doctor_say("ok", "database", "the tables are there");
+    } else {
+        doctor_say("fail", "database", "the tables are missing, or this role "
+                   "is not in setter_worker: run setterctl migrate, then "
+                   "GRANT setter_worker TO the role");
+    }
+
     PQclear(result);
+}
+
+
+static void
+doctor_migrations(ctl_t *ctl)
+{
+    PGconn      *pg;
+    const char  *missing;
+
+    if (ctl->admin_database_url == NULL) {
+        return;
+    }
+
+    pg = ctl_database(ctl->admin_database_url, "SETTER_ADMIN_DATABASE_URL");
+    if (pg == NULL) {
+        doctor_say("fail", "database", "its owner cannot connect, see above: "
+                   "check SETTER_ADMIN_DATABASE_URL");
+        return;
+    }
+
+    missing = ctl_migration_missing(pg);
+
+    if (missing == NULL) {
+        doctor_say("ok", "database", "is of this program's version");
+    } else {
+        doctor_say("fail", "database", "is older than this program, %s is "
+                   "missing: run setterctl migrate", missing);
+    }
+
+    PQfinish(pg);
 }
 
 
@@ -217,10 +275,42 @@ doctor_say(const char *verdict, const char *subject, const char *format, ...)
     failures += strcmp(verdict, "fail") == 0;
 
     if (json) {
-        printf("%s{\"verdict\":\"%s\",\"subject\":\"%s\",\"text\":\"%s\"}",
-               findings++ > 0 ? "," : "", verdict, subject, text);
+        doctor_say_json(verdict, subject, text);
+    } else {
+        printf("%-5s %-9s %s\n", verdict, subject, text);
+    }
+}
+
+
+static void
+doctor_say_json(const char *verdict, const char *subject, const char *text)
+{
+    size_t         i;
+    arena_t       *arena;
+    setter_buf_t   line;
+    const char    *members[3][2] = { { "verdict", verdict },
+                                     { "subject", subject },
+                                     { "text", text } };
+
+    arena = arena_create();
+    if (arena == NULL) {
         return;
     }
 
-    printf("%-5s %-9s %s\n", verdict, subject, text);
+    setter_buf_init(&line, arena_alloc(arena), 256);
+    setter_buf_byte(&line, '{');
+
+    for (i = 0; i < 3; i++) {
+        setter_json_name(&line, members[i][0]);
+        setter_json_string(&line, members[i][1], strlen(members[i][1]));
+    }
+
+    setter_buf_byte(&line, '}');
+
+    if (!line.failed) {
+        printf("%s%.*s", findings++ > 0 ? "," : "", (int) line.len,
+               line.data);
+    }
+
+    arena_destroy(arena);
 }

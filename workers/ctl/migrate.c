@@ -20,6 +20,7 @@ static int migrate_all(PGconn *pg, int *applied);
 static int migrate_one(PGconn *pg, const embedded_file_t *file,
     int *applied);
 static int migrate_exec(PGconn *pg, const char *sql, const char *what);
+static int migrate_is_done(PGconn *pg, const char *name);
 static int migrate_is_migration(const char *name);
 
 
@@ -96,12 +97,7 @@ migrate_one(PGconn *pg, const embedded_file_t *file, int *applied)
     PGresult    *result;
     const char  *params[1] = { file->name };
 
-    result = PQexecParams(pg, "SELECT FROM migrations WHERE name = $1", 1,
-                          NULL, params, NULL, NULL, 0);
-    done = PQntuples(result);
-    PQclear(result);
-
-    if (done) {
+    if (migrate_is_done(pg, file->name)) {
         return CTL_OK;
     }
 
@@ -127,6 +123,39 @@ migrate_one(PGconn *pg, const embedded_file_t *file, int *applied)
     fprintf(stderr, "applied %s\n", file->name);
 
     return CTL_OK;
+}
+
+
+const char *
+ctl_migration_missing(PGconn *pg)
+{
+    const embedded_file_t  *file;
+
+    for (file = embedded_files; file->name != NULL; file++) {
+        if (migrate_is_migration(file->name)
+            && !migrate_is_done(pg, file->name))
+        {
+            return file->name;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+migrate_is_done(PGconn *pg, const char *name)
+{
+    int          done;
+    PGresult    *result;
+    const char  *params[1] = { name };
+
+    result = PQexecParams(pg, "SELECT FROM migrations WHERE name = $1", 1,
+                          NULL, params, NULL, NULL, 0);
+    done = PQntuples(result);
+    PQclear(result);
+
+    return done;
 }
 
 

@@ -34,35 +34,37 @@ typedef struct {
     size_t          ntenants;
 } depth_t;
 
+/* The command that waits, with the last id seen of each inbox. */
+typedef struct {
+    unsigned     partitions;
+    int          argc;
+    const char  *argv[4 + 2 * SETTER_MAX_PARTITIONS];
+    char         wait[16];
+    char         keys[SETTER_MAX_PARTITIONS][SETTER_KEY_MAX];
+    char         ids[SETTER_MAX_PARTITIONS][48];
+} tail_t;
 
+
+static int depth_read(ctl_t *ctl, depth_t *depth, int argc, char **argv);
 static redisReply *depth_ask(ctl_t *ctl, unsigned partition, int argc,
-    char **argv);
-static void depth_take(depth_t *depth, const redisReply *reply);
+    char **argv, int *named);
+static void depth_take(depth_t *depth, const redisReply *reply, int tenants);
 static void depth_count(depth_t *depth, const char *name, long long value);
 static void depth_take_tenants(depth_t *depth, const redisReply *reply);
 static void depth_print(const depth_t *depth);
 static void depth_print_json(const depth_t *depth);
-static int tail_entry(ctl_t *ctl, const redisReply *entry);
+static void tail_init(tail_t *tail, unsigned partitions);
+static void tail_print(ctl_t *ctl, tail_t *tail, const redisReply *reply);
+static void tail_entry(ctl_t *ctl, const redisReply *entry);
 
 
 int
 ctl_depth(ctl_t *ctl, int argc, char **argv)
 {
-    unsigned         partition;
-    redisReply      *reply;
-    static depth_t   depth;
+    static depth_t  depth;
 
-    if (ctl_redis(ctl) == NULL) {
+    if (depth_read(ctl, &depth, argc, argv) != CTL_OK) {
         return CTL_FAILED;
-    }
-
-    for (partition = 0; partition < ctl->queue.partitions; partition++) {
-        reply = depth_ask(ctl, partition, argc, argv);
-        if (reply == NULL) {
-            return CTL_FAILED;
-        }
-        depth_take(&depth, reply);
-        freeReplyObject(reply);
     }
 
     if (ctl->json) {
@@ -75,9 +77,58 @@ ctl_depth(ctl_t *ctl, int argc, char **argv)
 }
 
 
-/* The tenants named on the command line, each in its own partition. */
+int
+ctl_workers(ctl_t *ctl, long long *workers)
+{
+    size_t          i;
+    static depth_t  depth;
+
+    if (depth_read(ctl, &depth, 0, NULL) != CTL_OK) {
+        return CTL_FAILED;
+    }
+
+    *workers = 0;
+
+    for (i = 0; i < depth.ncounts; i++) {
+        if (strcmp(depth.counts[i].name, "workers") == 0) {
+            *workers = depth.counts[i].value;
+        }
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+depth_read(ctl_t *ctl, depth_t *depth, int argc, char **argv)
+{
+    int          named;
+    unsigned     partition;
+    redisReply  *reply;
+
+    if (ctl_redis(ctl) == NULL) {
+        return CTL_FAILED;
+    }
+
+    for (partition = 0; partition < ctl->queue.partitions; partition++) {
+        reply = depth_ask(ctl, partition, argc, argv, &named);
+        if (reply == NULL) {
+            return CTL_FAILED;
+        }
+        depth_take(depth, reply, argc == 0 || named > 0);
+        freeReplyObject(reply);
+    }
+
+    return CTL_OK;
+}
+
+
+/*
+ * Of the tenants named on the command line it asks for those that live in
+ * this partition; *named tells how many.
+ */
 static redisReply *
-depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv)
+depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv, int *named)
 {
     int            i, n;
     char           key[SETTER_KEY_MAX];
@@ -100,6 +151,8 @@ depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv)
         }
     }
 
+    *named = n - 4;
+
     if (redis_command(ctl->redis, n, args, NULL, QUEUE_CALL_MS, &reply)
         != REDIS_REPLIED)
     {
@@ -117,8 +170,9 @@ depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv)
 }
 
 
+/* Not asked for some, the queue names its tenants with most jobs waiting. */
 static void
-depth_take(depth_t *depth, const redisReply *reply)
+depth_take(depth_t *depth, const redisReply *reply, int tenants)
 {
     size_t  i;
 
@@ -127,13 +181,16 @@ depth_take(depth_t *depth, const redisReply *reply)
                     reply->element[i + 1]->integer);
     }
 
-    if (i < reply->elements) {
+    if (tenants && i < reply->elements) {
         depth_take_tenants(depth, reply->element[i]);
     }
 }
 
 
-/* The sum over the partitions; of ages, the highest. */
+/*
+ * The sum over the partitions; but of ages the highest, and a worker claims
+ * in all partitions.
+ */
 static void
 depth_count(depth_t *depth, const char *name, long long value)
 {
@@ -147,7 +204,7 @@ depth_count(depth_t *depth, const char *name, long long value)
             continue;
         }
 
-        if (strcmp(name, "oldest_ms") != 0) {
+        if (strcmp(name, "oldest_ms") != 0 && strcmp(name, "workers") != 0) {
             count->value += value;
         } else if (count->value < value) {
             count->value = value;
@@ -227,15 +284,12 @@ depth_print_json(const depth_t *depth)
 }
 
 
-/* From now on, until it is interrupted. */
+/* What is not sorted yet, then what arrives, until it is interrupted. */
 int
 ctl_tail(ctl_t *ctl, int argc, char **argv)
 {
-    size_t       i, j, n;
-    char         keys[SETTER_MAX_PARTITIONS][SETTER_KEY_MAX];
-    char         ids[SETTER_MAX_PARTITIONS][48], wait[16];
-    redisReply  *reply, *stream, *entries;
-    const char  *args[4 + 2 * SETTER_MAX_PARTITIONS];
+    tail_t       tail;
+    redisReply  *reply;
 
     (void) argv;
 
@@ -247,41 +301,19 @@ ctl_tail(ctl_t *ctl, int argc, char **argv)
         return CTL_FAILED;
     }
 
-    n = ctl->queue.partitions;
-    snprintf(wait, sizeof(wait), "%d", TAIL_WAIT_MS);
-    args[0] = "XREAD";
-    args[1] = "BLOCK";
-    args[2] = wait;
-    args[3] = "STREAMS";
+    tail_init(&tail, ctl->queue.partitions);
 
-    for (i = 0; i < n; i++) {
-        setter_partition_key(keys[i], i, n, "inbox");
-        strcpy(ids[i], "$");
-        args[4 + i] = keys[i];
-        args[4 + n + i] = ids[i];
-    }
-
-    while (redis_command(ctl->redis, 4 + 2 * n, args, NULL,
+    while (redis_command(ctl->redis, tail.argc, tail.argv, NULL,
                          TAIL_WAIT_MS + QUEUE_CALL_MS, &reply)
            == REDIS_REPLIED)
     {
-        for (i = 0; i < reply->elements; i++) {
-            stream = reply->element[i];
-            entries = stream->element[1];
-
-            for (j = 0; j < entries->elements; j++) {
-                tail_entry(ctl, entries->element[j]);
-            }
-
-            for (j = 0; j < n && entries->elements > 0; j++) {
-                if (strcmp(keys[j], stream->element[0]->str) == 0) {
-                    snprintf(ids[j], sizeof(ids[j]), "%s",
-                        entries->element[entries->elements - 1]
-                            ->element[0]->str);
-                }
-            }
+        if (reply->type == REDIS_REPLY_ERROR) {
+            ctl_fail("Redis: %s", reply->str);
+            freeReplyObject(reply);
+            return CTL_FAILED;
         }
 
+        tail_print(ctl, &tail, reply);
         freeReplyObject(reply);
         fflush(stdout);
     }
@@ -290,8 +322,58 @@ ctl_tail(ctl_t *ctl, int argc, char **argv)
 }
 
 
-/* An entry: its id, and "h", header, "j", envelope. */
-static int
+static void
+tail_init(tail_t *tail, unsigned partitions)
+{
+    unsigned  i;
+
+    tail->partitions = partitions;
+    tail->argc = 4 + 2 * partitions;
+    snprintf(tail->wait, sizeof(tail->wait), "%d", TAIL_WAIT_MS);
+    tail->argv[0] = "XREAD";
+    tail->argv[1] = "BLOCK";
+    tail->argv[2] = tail->wait;
+    tail->argv[3] = "STREAMS";
+
+    for (i = 0; i < partitions; i++) {
+        setter_partition_key(tail->keys[i], i, partitions, "inbox");
+        strcpy(tail->ids[i], "0");
+        tail->argv[4 + i] = tail->keys[i];
+        tail->argv[4 + partitions + i] = tail->ids[i];
+    }
+}
+
+
+/* Prints the entries of each inbox, and goes on behind them. */
+static void
+tail_print(ctl_t *ctl, tail_t *tail, const redisReply *reply)
+{
+    size_t       i, j;
+    unsigned     partition;
+    redisReply  *key, *entries;
+
+    for (i = 0; i < reply->elements; i++) {
+        key = reply->element[i]->element[0];
+        entries = reply->element[i]->element[1];
+        partition = 0;
+
+        while (partition + 1 < tail->partitions
+               && strcmp(tail->keys[partition], key->str) != 0)
+        {
+            partition++;
+        }
+
+        for (j = 0; j < entries->elements; j++) {
+            tail_entry(ctl, entries->element[j]);
+            snprintf(tail->ids[partition], sizeof(tail->ids[0]), "%s",
+                     entries->element[j]->element[0]->str);
+        }
+    }
+}
+
+
+/* An entry: its id, and "h", header, "j", envelope; or a doorbell. */
+static void
 tail_entry(ctl_t *ctl, const redisReply *entry)
 {
     char                  when[16];
@@ -300,19 +382,21 @@ tail_entry(ctl_t *ctl, const redisReply *entry)
     redisReply          **fields;
     setter_job_header_t   header;
 
+    if (entry->element[1]->elements < 4) {
+        return;
+    }
+
     fields = entry->element[1]->element;
     line.data = fields[1]->str;
     line.len = fields[1]->len;
 
-    if (line.len == 0
-        || setter_job_header_read(&header, line) != SETTER_OK)
-    {
-        return -1;      /* a doorbell */
+    if (setter_job_header_read(&header, line) != SETTER_OK) {
+        return;
     }
 
     if (ctl->json) {
         printf("%.*s\n", (int) fields[3]->len, fields[3]->str);
-        return 0;
+        return;
     }
 
     at = header.received_ms / 1000;
@@ -320,6 +404,4 @@ tail_entry(ctl_t *ctl, const redisReply *entry)
     printf("%s  %.*s  %-8.*s  %.*s\n", when, (int) header.id.len,
            header.id.data, (int) header.kind.len, header.kind.data,
            (int) header.lane.len, header.lane.data);
-
-    return 0;
 }

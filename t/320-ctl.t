@@ -1,0 +1,316 @@
+#!/usr/bin/perl
+
+# setterctl on a real Redis and PostgreSQL: what each command does, says, and
+# exits with.
+
+use strict;
+use warnings;
+
+use FindBin qw($Bin);
+use lib "$Bin/lib";
+
+use IPC::Run ();
+use JSON::XS qw(decode_json);
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+use Setter::Postgres;
+use Setter::Queue;
+use Setter::Redis;
+
+my $program = "$Bin/../" . ($ENV{SETTER_BUILD} // 'build') . '/setterctl';
+my $redis_server = Setter::Redis->start(appendonly => 'yes');
+my $postgres = Setter::Postgres->start;
+my $redis = $redis_server->client;
+my ($out, $err);
+my $migrated = $postgres->url('owner') =~ s{/setter\?}{/migrated?}r;
+
+my %env = (
+    SETTER_REDIS_URL => $redis_server->url,
+    SETTER_DATABASE_URL => $postgres->url('worker'),
+    SETTER_ADMIN_DATABASE_URL => $postgres->url('owner'),
+    OPENAI_BASE_URL => 'http://127.0.0.1:9/v1',
+    MANYCHAT_API_KEY => 'k', INFOBIP_BASE_URL => 'http://127.0.0.1:9',
+    INFOBIP_API_KEY => 'k', INFOBIP_SENDER => '+15550100',
+);
+
+# Runs setterctl; its exit status.  Words that look like NAME=VALUE come first
+# and change the environment, NAME= takes the variable away.
+sub ctl {
+    my @words = @_;
+    local %ENV = (PATH => $ENV{PATH}, %env);
+
+    while ($words[0] =~ /^([A-Z_]+)=(.*)/) {
+        shift @words;
+        $2 eq '' ? delete $ENV{$1} : ($ENV{$1} = $2);
+    }
+    IPC::Run::run([$program, @words], \undef, \$out, \$err,
+        IPC::Run::timeout(30));
+    return $? >> 8;
+}
+
+sub json { decode_json($out) }
+
+# What doctor says of a subject: verdict and text, a line each.
+sub doctor {
+    my ($subject, @settings) = @_;
+
+    ctl(@settings, '--json', 'doctor');
+    return join '', map { "$_->{verdict} $_->{text}\n" }
+        grep { $_->{subject} eq $subject } @{ json() };
+}
+
+
+subtest 'called wrongly' => sub {
+    is(ctl('nonsense'), 2, 'an unknown command');
+    like($err, qr/no command "nonsense".*Usage: setterctl/s, 'says so');
+    is(ctl('job'), 2, 'half a command');
+    is(ctl('job', 'show'), 2, 'an argument is missing');
+    like($err, qr/^usage: setterctl job show ID$/m, 'its usage');
+    is(ctl($_, 'x'), 2, "$_ takes none") for qw(migrate doctor tail);
+    is(ctl('--nonsense', 'depth'), 2, 'an unknown option');
+    is(ctl('SETTER_PARTITIONS=0', 'depth'), 2, 'a wrong value');
+    is(ctl('--help'), 0, 'help');
+    like($out, qr/migrate.*doctor.*SETTER_REDIS_URL/s, 'names all');
+};
+
+subtest 'what is not set or not there' => sub {
+    is(ctl('SETTER_REDIS_URL=', 'depth'), 1, 'no Redis is named');
+    like($err, qr/^setterctl: SETTER_REDIS_URL is not set$/m, 'said');
+    is(ctl('SETTER_REDIS_URL=unix:/nowhere', 'depth'), 1, 'none is there');
+    like($err, qr/Redis does not answer/, 'said');
+    is(ctl('SETTER_REDIS_URL=http://x', 'depth'), 1, 'a wrong URL');
+    like($err, qr/^setterctl: SETTER_REDIS_URL: /m, 'said');
+    is(ctl('SETTER_ADMIN_DATABASE_URL=', 'tenant', 'list'), 1, 'no owner');
+    like($err, qr/SETTER_ADMIN_DATABASE_URL is not set/, 'said');
+    is(ctl('SETTER_ADMIN_DATABASE_URL=host=/nowhere', 'migrate'), 1,
+        'no database');
+    like($err, qr/^setterctl: SETTER_ADMIN_DATABASE_URL: /m, 'said');
+};
+
+subtest 'migrate' => sub {
+    $postgres->sql('postgres', 'CREATE DATABASE migrated OWNER owner',
+        'postgres');
+    my @names = map { m{([^/]+)$} } Setter::Postgres->migrations;
+
+    # two at a time: one does it, the other finds it done
+    my @at_once = map { [$program, 'migrate'] } 1, 2;
+    {
+        local %ENV = (PATH => $ENV{PATH}, SETTER_ADMIN_DATABASE_URL =>
+            $migrated);
+        my ($text, @runs) = '';
+        push @runs, IPC::Run::start($_, \undef, '>&', \$text) for @at_once;
+        is((grep { IPC::Run::finish($_) } @runs), 2, 'both succeed');
+        is_deeply([sort $text =~ /^applied (\S+)$/mg], \@names,
+            'each migration once');
+    }
+    is_deeply([map { $_->[0] } $postgres->sql('owner',
+        'SELECT name FROM migrations ORDER BY name', 'migrated')], \@names,
+        'each has its row');
+
+    is(ctl("SETTER_ADMIN_DATABASE_URL=$migrated", 'migrate'), 0, 'again');
+    is($out, "nothing to do\n", 'says so');
+    is(ctl("SETTER_ADMIN_DATABASE_URL=$migrated", '--json', 'migrate'), 0,
+        'JSON');
+    is_deeply(json(), { applied => 0 }, 'for programs');
+
+    # one that fails leaves nothing behind
+    $postgres->sql('owner', q{DELETE FROM migrations WHERE name = '}
+        . $names[-1] . q{'}, 'migrated');
+    is(ctl("SETTER_ADMIN_DATABASE_URL=$migrated", 'migrate'), 1, 'a failure');
+    like($err, qr/^setterctl: \Q$names[-1]\E: ERROR: .*exists/m, 'says why');
+    is($postgres->value('owner', 'SELECT count(*) FROM migrations',
+        'migrated'), @names - 1, 'and has no row');
+    like(doctor(database => "SETTER_ADMIN_DATABASE_URL=$migrated"),
+        qr/fail .*\Q$names[-1]\E is missing: run setterctl migrate/,
+        'doctor tells');
+    $postgres->sql('owner',
+        "INSERT INTO migrations VALUES ('$names[-1]')", 'migrated');
+    like(doctor(database => "SETTER_ADMIN_DATABASE_URL=$migrated"),
+        qr/ok is of this program's version/, 'or not');
+};
+
+subtest 'tenant' => sub {
+    is(ctl('tenant', 'add', 'acme'), 0, 'add') or diag $err;
+    is(ctl('tenant', 'add', 'other'), 0, 'add another');
+    my $known = (grep { /:known$/ } $redis->keys('*'))[0];
+    is_deeply([sort $redis->smembers($known)], [qw(acme other)],
+        'Redis knows them');
+    is(ctl('tenant', 'suspend', 'other'), 0, 'suspend');
+    is_deeply([$redis->smembers($known)], ['acme'], 'and no longer one');
+    is(ctl('--json', 'tenant', 'list'), 0, 'list');
+    is_deeply([map { [@$_{qw(slug status)}] } @{ json() }],
+        [[acme => 'active'], [other => 'suspended']], 'as JSON');
+    is(ctl('tenant', 'list'), 0, 'list');
+    like($out, qr/^slug +status .*\nacme +active .*\nother +suspended /,
+        'as a table');
+    is(ctl('tenant', 'add', 'other'), 0, 'add again');
+    is($redis->scard($known), 2, 'is active again');
+    for ('Acme', '-a', '', 'a' x 64, "a'b") {
+        is(ctl('tenant', 'add', $_), 1, "not a slug: \"$_\"");
+    }
+    like($err, qr/"a'b" is not a slug/, 'says so');
+};
+
+subtest 'depth' => sub {
+    my $queue = Setter::Queue->new($redis, tag => 'mm');
+    $redis_server->load_library($redis);
+    $queue->append(id => 1, lane => 'acme/conv/a', debounce_ms => 60000);
+    $queue->append(id => $_, lane => "other/conv/$_") for 2, 3;
+    $queue->claim(slots => 1);
+    $queue->append(id => 4, lane => 'acme/conv/d');
+
+    is(ctl('--json', 'depth'), 0, 'as JSON');
+    my $depth = json();
+    is_deeply($depth->{tenants}, [
+        { tenant => 'other', waiting => 1, in_flight => 1 },
+        { tenant => 'acme', waiting => 1, in_flight => 0 },
+    ], 'tenants') or diag $out;
+    is_deeply([@$depth{qw(inbox waiting ready due leased later)}],
+        [1, 2, 1, 1, 1, 0], 'by state');
+    is(ctl('depth'), 0, 'as a table');
+    like($out, qr/^waiting +2$/m, 'counts');
+    like($out, qr/^acme +1 +0$/m, 'tenants');
+    is(ctl('--json', 'depth', 'acme', 'none'), 0, 'of tenants named');
+    is_deeply([map { $_->{tenant} } @{ json()->{tenants} }], [qw(acme none)],
+        'these');
+};
+
+subtest 'depth of partitions' => sub {
+    $redis->flushall;
+    is(ctl('SETTER_PARTITIONS=4', '--json', 'depth'), 0, 'four');
+    for my $tag (qw(mm cs si bk)) {
+        my $queue = Setter::Queue->new($redis, tag => $tag);
+        $queue->append(id => $_, lane => "t-$tag/conv/$_",
+            received_ms => $queue->now - 100_000) for 1 .. 3;
+        $queue->claim(slots => 0);
+    }
+    ctl('SETTER_PARTITIONS=4', '--json', 'depth');
+    is(json()->{waiting}, 12, 'are added up') or diag $out;
+    is(@{ json()->{tenants} }, 4, 'with their tenants');
+    is(json()->{workers}, 1, 'a worker claims in all of them');
+    ok(json()->{oldest_ms} >= 100_000 && json()->{oldest_ms} < 200_000,
+        'the oldest of all');
+
+    # one tenant lives in one partition: the others' are not asked for
+    ctl('SETTER_PARTITIONS=4', '--json', 'depth', 'acme');
+    is_deeply([map { $_->{tenant} } @{ json()->{tenants} }], ['acme'],
+        'only who is named');
+    is(ctl('depth'), 1, 'another number of partitions');
+    like($err, qr/holds layout and partitions "1 4"/, 'is refused');
+    $redis->flushall;
+};
+
+subtest 'tail' => sub {
+    my $queue = Setter::Queue->new($redis, tag => 'mm');
+    local %ENV = (PATH => $ENV{PATH}, %env);
+    $queue->append(id => 'before', lane => 'acme/conv/a');
+    $redis->xadd($queue->key('inbox'), '*', h => $queue->header(id => 'x',
+        tenant => 'acme', lane => 'acme/conv/a'));
+    $redis->xadd($queue->key('inbox'), '*', h => '', j => '');
+    my $text = '';
+    my $run = IPC::Run::start([$program, 'tail'], \undef, \$text, \$err,
+        IPC::Run::timeout(30));
+    my $await = sub {
+        my ($pattern) = @_;
+        $run->pump until $text =~ $pattern;
+        pass("shown: $pattern");
+    };
+
+    $await->(qr/ before +message +acme\/conv\/a\n/);
+    $queue->append(id => 'second', lane => 'acme/conv/b', kind => 'status');
+    $await->(qr/ second +status +acme\/conv\/b\n/);
+    $queue->append(id => "third$_", lane => 'acme/conv/b') for 1 .. 3;
+    $await->(qr/third1.*third2.*third3.*\n/s);
+    is(() = $text =~ /\n/g, 5, 'each once, and only jobs');
+    $redis_server->stop('KILL');
+    $run->finish;
+    is($run->result, 1, 'ends without Redis');
+    $redis_server->run;
+    $redis = $redis_server->client;
+};
+
+subtest 'job show, dead list' => sub {
+    my $id = '00000000-0000-7000-8000-00000000000';
+    $postgres->as_tenant('acme', <<"SQL");
+        INSERT INTO conversations (tenant, lane, window_until)
+            VALUES ('acme', 'acme/conv/a', now());
+        INSERT INTO jobs (tenant, id, kind, lane, status, reason, attempts,
+                          turn, payload, received_at) VALUES
+            ('acme', '${id}1', 'message', 'acme/conv/a', 'done', NULL, 1,
+             '${id}1', '{}', now()),
+            ('acme', '${id}2', 'message', 'acme/conv/a', 'dead',
+             E'broke\nin two', 8, NULL, '{}', now());
+        INSERT INTO messages (tenant, id, lane, direction, state, turn,
+                              provider, address, text) VALUES
+            ('acme', '${id}1', 'acme/conv/a', 'in', 'received', NULL, 'x',
+             '1', 'hello'),
+            ('acme', '${id}9', 'acme/conv/a', 'out', 'sent', '${id}1', 'x',
+             '1', 'hi there');
+SQL
+    $postgres->as_tenant('other', <<"SQL");
+        INSERT INTO jobs (tenant, id, kind, lane, status, payload,
+                          received_at)
+            VALUES ('other', '${id}3', 'message', 'other/conv/a', 'dead',
+                    '{}', now());
+SQL
+
+    is(ctl('--json', 'job', 'show', "${id}1"), 0, 'show') or diag $err;
+    is(json()->{job}[0]{status}, 'done', 'the job');
+    is_deeply([map { [@$_{qw(direction state text)}] }
+        @{ json()->{messages} }],
+        [[in => received => 'hello'], [out => sent => 'hi there']],
+        'and what was said');
+    is(ctl('job', 'show', "${id}1"), 0, 'as tables');
+    like($out, qr/\Q${id}1\E .*done.*hello.*hi there/s, 'all of it');
+    is(ctl('job', 'show', "${id}7"), 1, 'a job that is not there');
+    like($err, qr/no worker has taken/, 'said');
+    is(ctl('job', 'show', 'x'), 1, 'what is no id');
+
+    is(ctl('--json', 'dead', 'list'), 0, 'dead');
+    is_deeply([sort map { "$_->{tenant} $_->{attempts}" } @{ json() }],
+        ['acme 8', 'other 0'], 'of all tenants');
+    is(ctl('dead', 'list', 'acme'), 0, 'of one');
+    like($out, qr/broke in two/, 'a line a job');
+    unlike($out, qr/^.*other/m, 'and no other');
+    is(ctl('dead', 'list', 'none'), 0, 'of none');
+    is($out, "none\n", 'said');
+};
+
+subtest 'doctor' => sub {
+    local $env{SETTER_ADMIN_DATABASE_URL} = $migrated;
+
+    is(ctl('--json', 'doctor'), 0, 'well') or diag $out, $err;
+    like(doctor('redis'), qr/^ok the append-only file is on$/m, 'redis');
+    like(doctor('workers'), qr/^warn no worker is alive: start/m, 'no worker');
+    Setter::Queue->new($redis, tag => 'mm')->claim;
+    like(doctor('workers'), qr/^ok 1 claimed/m, 'one worker');
+
+    is(ctl('SETTER_REDIS_URL=unix:/nowhere', 'doctor'), 1, 'no Redis');
+    like($out, qr/^fail +redis .*check SETTER_REDIS_URL/m, 'says what to do');
+    $redis->config('SET', 'maxmemory-policy', 'allkeys-lru');
+    is(ctl('doctor'), 1, 'a Redis that evicts');
+    like($err, qr/allkeys-lru.*noeviction/, 'says what is wrong');
+    $redis->config('SET', 'maxmemory-policy', 'noeviction');
+    $redis->config('SET', 'appendonly', 'no');
+    like(doctor('redis'), qr/^warn .*set appendonly yes/m,
+        'no append-only file');
+
+    my $superuser = $postgres->url('postgres');
+    like(doctor(database => "SETTER_DATABASE_URL=$superuser"),
+        qr/^fail .*row-level security/m, 'a role that sees all tenants');
+    my $template = $superuser =~ s{/setter\?}{/template1?}r;
+    like(doctor(database => "SETTER_DATABASE_URL=$template"),
+        qr/^fail .*run setterctl migrate/m, 'a database without tables');
+    is(ctl('SETTER_DATABASE_URL=', 'doctor'), 1, 'no database');
+    like($out, qr/^fail +database .*check SETTER_DATABASE_URL/m, 'said');
+
+    is(ctl('OPENAI_BASE_URL=', 'doctor'), 1, 'no key for the model');
+    like($out, qr/^fail +model .*OPENAI_API_KEY/m, 'says what to set');
+    is(ctl('MANYCHAT_API_KEY=', 'doctor'), 0, 'an account without a key');
+    like($out, qr/^warn +manychat .*MANYCHAT_API_KEY/m, 'is a warning');
+    like(doctor(model => 'OPENAI_BASE_URL=http://x/"\\'),
+        qr{^ok http://x/"\\$}m, 'JSON is escaped');
+};
+
+done_testing;
