@@ -182,6 +182,9 @@ subtest 'one message is answered' => sub {
     is($turn->{outcome}, 'sent', 'and the end');
     is($turn->{trace}, '4bf92f3577b34da6a3ce929d0e0e4736',
        'with the trace id');
+    is($turn->{tenant}, 'acme', 'the tenant');
+    is($turn->{job}, $id, 'and the first job');
+    unlike($worker->text, qr/$chat/, 'no line names the person');
     is($worker->stop, 0, 'TERM ends the worker');
 };
 
@@ -611,6 +614,7 @@ subtest 'jobs that cannot be answered' => sub {
         wait_idle($lane);
     }
 
+    unlike($worker->text, qr/conv.{0,2}manychat/, 'no line names a person');
     is(asked(), 0, 'the model was never asked');
     is(value("SELECT jsonb_typeof(payload) FROM jobs
               WHERE reason = 'the envelope cannot be read'"), 'string',

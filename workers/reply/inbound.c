@@ -61,8 +61,8 @@ inbound_read(turn_t *turn)
         inbound_trace(job->job.trace);
 
         if (job->unfit != NULL) {
-            log_error("a job cannot be answered", "lane", turn->lane,
-                      "id", job->id, "reason", job->unfit);
+            log_error("a job cannot be answered", "tenant", turn->tenant,
+                      "job", job->id, "reason", job->unfit);
         }
     }
 

@@ -31,6 +31,7 @@ static turn_end_e turn_answer(turn_t *turn);
 static void turn_close(turn_t *turn, turn_end_e end);
 static int64_t turn_delay(const turn_t *turn, turn_end_e end);
 static void turn_log(const turn_t *turn, turn_end_e end);
+static const char *turn_job(const turn_t *turn);
 static void turn_release(turn_t *turn);
 
 
@@ -124,8 +125,8 @@ turn_record(turn_t *turn)
 
     if (rc == RECORD_REFUSED && turn->claim->dead) {
         /* it never will be recorded, and must not stop its lane for ever */
-        log_error("jobs given up that the record refuses", "lane", turn->lane,
-                  "first", turn->jobs[0].id);
+        log_error("jobs given up that the record refuses", "tenant",
+                  turn->tenant, "job", turn_job(turn));
         turn->outcome = "dead";
         return TURN_DONE;
     }
@@ -149,7 +150,8 @@ turn_judge(turn_t *turn)
     }
 
     if (turn->claim->dead) {
-        log_error("jobs given up", "lane", turn->lane, "first", turn->ref);
+        log_error("jobs given up", "tenant", turn->tenant, "job",
+                  turn_job(turn));
         return turn_drop(turn, "dead", arena_copy(turn->claim->arena,
                                            turn->claim->reason.data,
                                            turn->claim->reason.len));
@@ -352,7 +354,8 @@ turn_delay(const turn_t *turn, turn_end_e end)
 void
 turn_step(const turn_t *turn, const char *step)
 {
-    log_debug("step", "step", step, "lane", turn->lane,
+    log_debug("step", "step", step, "tenant", turn->tenant,
+              "job", turn_job(turn),
               "ms", log_number(loop_now_ms() - turn->started_ms));
 }
 
@@ -367,12 +370,20 @@ turn_log(const turn_t *turn, turn_end_e end)
     outcome = turn->outcome != NULL ? turn->outcome
               : ends[turn->lost ? TURN_LOST : end];
 
-    log_info("turn", "outcome", outcome, "lane", turn->lane,
-             "jobs", log_number((long) turn->njobs),
+    log_info("turn", "outcome", outcome, "tenant", turn->tenant,
+             "job", turn_job(turn), "jobs", log_number((long) turn->njobs),
              "ms", log_number(loop_now_ms() - turn->started_ms),
              "llm_ms", log_number(turn->llm_ms),
              "send_ms", log_number(turn->send_ms),
              turn->reason != NULL ? "reason" : NULL, turn->reason);
+}
+
+
+/* A lane names a person, so the log knows a turn by its first job. */
+static const char *
+turn_job(const turn_t *turn)
+{
+    return turn->njobs > 0 ? turn->jobs[0].id : "";
 }
 
 

@@ -9,12 +9,14 @@
  *   sent       the provider took it
  *   completed  the queue has dropped the jobs
  *
- * Each leaves a debug line, "msg":"step" with "step", "lane" and "ms" since
- * the claim.  The end leaves one info line, "msg":"turn" with "outcome",
- * "lane", "jobs", "ms", "llm_ms", "send_ms" and, where there is one, "reason".
- * Outcomes are the states of a reply (sent, unknown, failed), else done (no
- * reply was needed), failed, dead, retry (a failure), back (handed back) and
- * lost (another worker has the lane).
+ * Each leaves a debug line, "msg":"step" with "step", "tenant", "job" (the id
+ * of the turn's first) and "ms" since the claim.  The end leaves one info
+ * line, "msg":"turn" with "outcome", "tenant", "job", "jobs" (how many), "ms",
+ * "llm_ms", "send_ms" and, where there is one, "reason".  No line names a
+ * lane: people's numbers are in there.  Outcomes are the states of a reply
+ * (sent, unknown, failed), else done (no reply was needed), failed, dead,
+ * retry (a failure), back (handed back) and lost (another worker has the
+ * lane).
  */
 
 #ifndef TURN_H
