@@ -118,4 +118,13 @@ subtest 'the webhook tester finds all well' => sub {
     is scalar(() = $output =~ / ok /g), 3, 'three times ok';
 };
 
+subtest 'nobody complains' => sub {
+    unlike $stack->log_of('nginx'), qr/\[(warn|error|crit|alert|emerg)\]/,
+        'nginx';
+    unlike $stack->log_of('worker.1'), qr/"level":"(warn|error)"|Sanitizer/,
+        'the worker';
+    unlike $stack->log_of('postgres'), qr/(WARNING|ERROR|FATAL|PANIC): /,
+        'PostgreSQL';
+};
+
 done_testing;
