@@ -523,6 +523,25 @@ subtest 'the provider refuses for good' => sub {
     wait_idle($lane);
 };
 
+subtest "the provider's key is refused" => sub {
+    fresh({ manychat => { status => { 401 => 1 } } });
+    my $worker = worker(SETTER_MAX_FAILURES => 1);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    my $line = $worker->wait_log(sub { $_->{level} eq 'error' });
+    like($line->{reason}, qr/401/, 'an error is said');
+    wait_job($id, 'queued');
+    is((reply($id))[0], 'composed', 'the reply waits for a person');
+    is($worker->stop, 0, 'stopped');
+    fresh();
+    $redis->zadd($queue->key('due'), 0, $lane);
+    my $second = worker();
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'and is sent when it is mended');
+    is(asked(), 0, 'as the model wrote it');
+};
+
 subtest 'PostgreSQL goes while the model thinks' => sub {
     fresh({ chat => { latency_ms => 500 } });
     my $worker = worker();

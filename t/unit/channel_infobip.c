@@ -21,8 +21,8 @@ static const judged_t  judged[] = {
       "200 REJECTED_NOT_ENOUGH_CREDITS" },
     { "error-400", CHANNEL_FAILED, -1, "400 BAD_REQUEST" },
     { "error-400-validation", CHANNEL_FAILED, -1, "400 BAD_REQUEST" },
-    { "error-401", CHANNEL_FAILED, -1, "401 UNAUTHORIZED" },
-    { "error-403", CHANNEL_FAILED, -1, "403 FORBIDDEN" },
+    { "error-401", CHANNEL_SETUP, -1, "401 UNAUTHORIZED" },
+    { "error-403", CHANNEL_SETUP, -1, "403 FORBIDDEN" },
     { "error-429", CHANNEL_NOT_SENT, 2000, "429 TOO_MANY_REQUESTS" },
     { "error-500", CHANNEL_NOT_SENT, -1, "500 GENERAL_ERROR" },
 };
@@ -115,6 +115,8 @@ test_odd_responses(void **state)
         { 503, "{\"errorCode\":\"E503\",\"description\":\"x\"}",
           CHANNEL_NOT_SENT },
         { 302, "", CHANNEL_FAILED },
+        { 401, "<html>", CHANNEL_SETUP },
+        { 403, "<html>", CHANNEL_FAILED },
         { 404, "<html>", CHANNEL_FAILED },
         { 408, "<html>", CHANNEL_NOT_SENT },
         { 429, "<html>", CHANNEL_NOT_SENT },
@@ -234,7 +236,7 @@ test_no_sender(void **state)
 
     arena = arena_create();
     assert_int_equal(channel_infobip.send(&account, &message, &answer, arena),
-                     CHANNEL_FAILED);
+                     CHANNEL_SETUP);
     assert_non_null(strstr(answer.reason, "INFOBIP_SENDER"));
     arena_destroy(arena);
 }

@@ -22,7 +22,7 @@ static const judged_t  judged[] = {
     { "error-400-3031-reason", CHANNEL_FAILED, "400 3031" },
     { "error-400-3041-channel", CHANNEL_FAILED, "400 3041" },
     { "error-400-validation", CHANNEL_FAILED, "400 " },
-    { "error-401-token-required", CHANNEL_FAILED, "401 " },
+    { "error-401-token-required", CHANNEL_SETUP, "401 " },
     { "error-404-html", CHANNEL_FAILED, "404 " },
     { "error-429-undocumented", CHANNEL_NOT_SENT, "429 " },
 };

@@ -20,7 +20,7 @@ static const fate_t  fates[] = {
     { "{}", CHANNEL_SENT, 1, -1 },
     { "{\"latency_ms\":50}", CHANNEL_SENT, 1, -1 },
     { "{\"status\":{\"400\":1}}", CHANNEL_FAILED, 0, -1 },
-    { "{\"status\":{\"401\":1}}", CHANNEL_FAILED, 0, -1 },
+    { "{\"status\":{\"401\":1}}", CHANNEL_SETUP, 0, -1 },
     { "{\"status\":{\"429\":1},\"retry_after\":2}", CHANNEL_NOT_SENT, 0,
       2000 },
     { "{\"status\":{\"500\":1}}", CHANNEL_NOT_SENT, 0, -1 },

@@ -127,7 +127,8 @@ channel_judge_transport(const http_response_t *response)
 
 
 /*
- * 408 and 429 say that nothing was done yet.  A 5xx that is not in the
+ * 408 and 429 say that nothing was done yet, 401 that the key is refused.  A
+ * 5xx that is not in the
  * provider's own words comes from a proxy, which cannot know what the
  * provider did.
  */
@@ -136,6 +137,10 @@ channel_judge_status(long status, int own_body)
 {
     if (status == 408 || status == 429) {
         return CHANNEL_NOT_SENT;
+    }
+
+    if (status == 401) {
+        return CHANNEL_SETUP;
     }
 
     if (status >= 500) {

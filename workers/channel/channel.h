@@ -26,6 +26,7 @@ typedef enum {
     CHANNEL_SENT = 0,   /* the provider accepted it */
     CHANNEL_NOT_SENT,   /* surely not sent, may be tried again */
     CHANNEL_FAILED,     /* surely not sent, and never will be */
+    CHANNEL_SETUP,      /* surely not sent; key or account: a person must act */
     CHANNEL_UNKNOWN,    /* bytes left, no answer: it may have arrived */
     CHANNEL_WITHHELD    /* before_send said no */
 } channel_result_e;

@@ -34,8 +34,8 @@ static const struct {
     channel_result_e   result;
 } infobip_results[] = {
     { "BAD_REQUEST", CHANNEL_FAILED },
-    { "UNAUTHORIZED", CHANNEL_FAILED },
-    { "FORBIDDEN", CHANNEL_FAILED },
+    { "UNAUTHORIZED", CHANNEL_SETUP },
+    { "FORBIDDEN", CHANNEL_SETUP },
     { "TOO_MANY_REQUESTS", CHANNEL_NOT_SENT },
     { "GENERAL_ERROR", CHANNEL_NOT_SENT },
     { "REJECTED_DUPLICATE_MESSAGE_ID", CHANNEL_SENT },
@@ -95,7 +95,7 @@ infobip_send(const channel_account_t *account,
     }
 
     if (from.len == 0) {
-        return channel_stop(answer, CHANNEL_FAILED,
+        return channel_stop(answer, CHANNEL_SETUP,
                             "no sender: INFOBIP_SENDER is not set");
     }
 

@@ -24,6 +24,7 @@ typedef struct {
 } deliver_check_t;
 
 
+static turn_end_e deliver_setup(turn_t *turn, const char *reason);
 static turn_end_e deliver_pace(turn_t *turn);
 static turn_end_e deliver_once(turn_t *turn, channel_answer_t *answer);
 static turn_end_e deliver_lease(turn_t *turn);
@@ -52,11 +53,19 @@ deliver_check(turn_t *turn)
         return TURN_GOES_ON;
     }
 
-    log_error("the provider cannot be used", "provider", channel->name,
-              "reason", missing);
+    return deliver_setup(turn, missing);
+}
+
+
+/* Whoever can mend it is told; the jobs wait, and it is no fault of theirs. */
+static turn_end_e
+deliver_setup(turn_t *turn, const char *reason)
+{
+    log_error("the provider cannot be used", "provider", turn->reply.provider,
+              "reason", reason);
     return turn_ends(turn, TURN_BACK,
                      loop_backoff(1, DELIVER_SETUP_MS, DELIVER_SETUP_MS),
-                     missing);
+                     reason);
 }
 
 
@@ -256,6 +265,10 @@ deliver_mark(turn_t *turn, const channel_answer_t *answer)
         record_unsent(turn, answer->reason);
         return turn_ends(turn, TURN_AGAIN, answer->retry_after_ms,
                          answer->reason);
+
+    case CHANNEL_SETUP:
+        record_unsent(turn, answer->reason);
+        return deliver_setup(turn, answer->reason);
 
     default:
         return turn_settle(turn, "unknown", NULL, "done", answer->reason);
