@@ -439,8 +439,20 @@ subtest 'the model names a time' => sub {
 
     wait_job($id, 'done');
     my ($turn) = $worker->turns;
-    cmp_ok($turn->{llm_ms}, '>=', 1000, 'it is heard');
+    cmp_ok($turn->{llm_ms}, '>=', 1250, 'it is heard, and a little more');
     is(asked(), 2, 'one more call');
+};
+
+subtest 'the model names a time that is now' => sub {
+    fresh({ chat => { fail_first => { count => 2, status => 429 },
+                      retry_after => 0 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'done');
+    my ($turn) = $worker->turns;
+    cmp_ok($turn->{llm_ms}, '>=', 750, 'the pauses are kept');
 };
 
 subtest 'the model is stuck' => sub {

@@ -10,12 +10,14 @@
 
 #define ASK_PAUSE_MS      500       /* before the second call, then doubling */
 #define ASK_MAX_PAUSE_MS  8000
+#define ASK_SPREAD_MS     500       /* half or all of it behind a named time */
 #define ASK_SETUP_MS      60000     /* until a person may have mended it */
 
 
 static llm_message_t *ask_prompt(turn_t *turn, size_t *n);
 static void ask_call(turn_t *turn, llm_request_t *request,
     llm_answer_t *answer);
+static int64_t ask_pause(const llm_answer_t *answer, unsigned calls);
 static turn_end_e ask_failed(turn_t *turn, const llm_answer_t *answer);
 static turn_end_e ask_answered(turn_t *turn, const llm_answer_t *answer);
 
@@ -91,10 +93,7 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
             return;
         }
 
-        pause = answer->retry_after_ms;
-        if (pause < 0) {
-            pause = loop_backoff(calls, ASK_PAUSE_MS, ASK_MAX_PAUSE_MS);
-        }
+        pause = ask_pause(answer, calls);
 
         if (loop_now_ms() + pause >= deadline) {
             return;
@@ -105,6 +104,28 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
             return;
         }
     }
+}
+
+
+/*
+ * A named time is heard, but never shortens the pause: it may be 0 or past.
+ * Those who were told the same do not all come back at once.
+ */
+static int64_t
+ask_pause(const llm_answer_t *answer, unsigned calls)
+{
+    int64_t  named, pause;
+
+    pause = loop_backoff(calls, ASK_PAUSE_MS, ASK_MAX_PAUSE_MS);
+
+    if (answer->retry_after_ms < 0) {
+        return pause;
+    }
+
+    named = answer->retry_after_ms
+            + loop_backoff(1, ASK_SPREAD_MS, ASK_SPREAD_MS);
+
+    return named > pause ? named : pause;
 }
 
 
