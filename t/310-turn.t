@@ -481,6 +481,19 @@ subtest 'the model keeps failing' => sub {
        'the message is recorded all the same');
 };
 
+subtest 'the model refuses for good' => sub {
+    fresh({ chat => { status => { 400 => 1 } } });
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_job($id, 'failed');
+    like(reason($id), qr/400/, 'with the reason');
+    wait_idle($lane);
+    is(asked(), 1, 'it was asked once');
+    is((reply($id))[0], '', 'and there is no reply');
+};
+
 subtest 'the key is refused' => sub {
     fresh({ chat => { status => { 401 => 1 } } });
     my $worker = worker(SETTER_MAX_FAILURES => 1);

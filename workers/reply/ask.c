@@ -143,6 +143,9 @@ ask_failed(turn_t *turn, const llm_answer_t *answer)
                          loop_backoff(1, ASK_SETUP_MS, ASK_SETUP_MS),
                          answer->reason);
 
+    case LLM_PERMANENT:
+        return turn_settle(turn, NULL, NULL, "failed", answer->reason);
+
     default:
         return turn_ends(turn, TURN_AGAIN, answer->retry_after_ms,
                          answer->reason);

@@ -88,8 +88,8 @@ COMMENT ON TABLE jobs IS 'every job a worker took, from its first turn on';
 COMMENT ON COLUMN jobs.id IS 'made from tenant and de-duplication key where '
     'there is one: the primary key refuses a repeat however late it comes';
 COMMENT ON COLUMN jobs.status IS 'queued: waits for its next attempt; done: '
-    'answered, or needs no answer; failed: the answer was refused for good; '
-    'dead: given up';
+    'answered, or needs no answer; failed: it has none, as the model, the '
+    'provider or the rules of delivery refused for good; dead: given up';
 COMMENT ON COLUMN jobs.reason IS 'why it failed, died or was not answered';
 COMMENT ON COLUMN jobs.attempts IS 'turns that tried it';
 COMMENT ON COLUMN jobs.turn IS 'first job of the last turn that ended; its '
