@@ -228,15 +228,18 @@ my %gates = (
     'a person takes over' => {
         sql    => 'UPDATE conversations SET taken_over = true',
         reason => qr/taken over/,
+        status => 'done',
     },
     'the contact opts out' => {
         sql    => 'UPDATE contacts SET opted_out = true',
         where  => sub { "address = '$chat'" },
         reason => qr/opted out/,
+        status => 'failed',
     },
     'the window closes' => {
         sql    => 'UPDATE conversations SET window_until = now()',
         reason => qr/window/,
+        status => 'failed',
     },
 );
 
@@ -251,7 +254,7 @@ for my $name (sort keys %gates) {
 
         wait_asking();
         $postgres->sql('system', "$gate->{sql} WHERE $where");
-        wait_job($id, 'done');
+        wait_job($id, $gate->{status});
         wait_idle($lane);
         my ($state, $error) = reply($id);
         is($state, 'failed', 'the reply is dropped');

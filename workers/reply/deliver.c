@@ -193,13 +193,13 @@ deliver_fence(turn_t *turn)
 static turn_end_e
 deliver_held(turn_t *turn)
 {
-    const char  *reason;
+    const char  *status, *reason;
 
-    if (record_held(turn, &reason) != RECORD_OK || reason == NULL) {
+    if (record_held(turn, &status, &reason) != RECORD_OK || reason == NULL) {
         return turn_ends(turn, TURN_BACK, -1, "a later turn has begun");
     }
 
-    return turn_settle(turn, "failed", NULL, "done", reason);
+    return turn_settle(turn, "failed", NULL, status, reason);
 }
 
 

@@ -110,7 +110,7 @@ record_sending(turn_t *turn)
 
 
 record_e
-record_held(turn_t *turn, const char **reason)
+record_held(turn_t *turn, const char **status, const char **reason)
 {
     record_e     rc;
     pg_query_t   query;
@@ -125,10 +125,13 @@ record_held(turn_t *turn, const char **reason)
         return rc;
     }
 
+    *status = "failed";
+
     if (!unit_true(&answer, 0, 0, 0)) {
         *reason = NULL;
 
     } else if (unit_true(&answer, 0, 0, 1)) {
+        *status = "done";
         *reason = "a person has taken over";
 
     } else if (unit_true(&answer, 0, 0, 2)) {

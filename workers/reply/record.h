@@ -24,8 +24,11 @@ record_e record_composed(turn_t *turn);
  */
 record_e record_sending(turn_t *turn);
 
-/* Why the fence held; *reason is NULL when the turn is stale. */
-record_e record_held(turn_t *turn, const char **reason);
+/*
+ * Why the fence held, and what the jobs are then: done where a person
+ * answers, else failed.  *reason is NULL when the turn is stale.
+ */
+record_e record_held(turn_t *turn, const char **status, const char **reason);
 
 /* It was surely not sent: back to composed, with the error if any. */
 record_e record_unsent(turn_t *turn, const char *error);
