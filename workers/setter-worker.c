@@ -148,7 +148,7 @@ int
 main(int argc, char **argv)
 {
     int   rc, words;
-    char  host[64];
+    char  host[65] = "";
 
     words = config_read(settings_table,
                         sizeof(settings_table) / sizeof(settings_table[0]),
