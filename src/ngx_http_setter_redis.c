@@ -21,6 +21,8 @@ static ngx_msec_t ngx_http_setter_redis_delay(
     ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_write(ngx_event_t *wev);
 static void ngx_http_setter_redis_read(ngx_event_t *rev);
+static ngx_int_t ngx_http_setter_redis_connect_done(
+    ngx_http_setter_redis_t *redis);
 static ngx_err_t ngx_http_setter_redis_test_connect(ngx_connection_t *c);
 static void ngx_http_setter_redis_rest(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_reconnect(ngx_event_t *ev);
@@ -331,7 +333,6 @@ ngx_http_setter_redis_write(ngx_event_t *wev)
 {
     size_t                    size;
     ssize_t                   n;
-    ngx_err_t                 err;
     const char               *data;
     ngx_connection_t         *c;
     ngx_http_setter_redis_t  *redis;
@@ -347,20 +348,10 @@ ngx_http_setter_redis_write(ngx_event_t *wev)
         return;
     }
 
-    if (redis->state == ngx_http_setter_redis_connecting) {
-
-        err = ngx_http_setter_redis_test_connect(c);
-
-        if (err) {
-            ngx_http_setter_redis_unconnected(redis, err);
-            return;
-        }
-
-        ngx_http_setter_redis_connected(redis);
-
-        if (redis->connection != c) {
-            return;
-        }
+    if (redis->state == ngx_http_setter_redis_connecting
+        && ngx_http_setter_redis_connect_done(redis) != NGX_OK)
+    {
+        return;
     }
 
     for ( ;; ) {
@@ -412,6 +403,14 @@ ngx_http_setter_redis_read(ngx_event_t *rev)
         return;
     }
 
+    /* of a refused connection this event is the first */
+
+    if (redis->state == ngx_http_setter_redis_connecting
+        && ngx_http_setter_redis_connect_done(redis) != NGX_OK)
+    {
+        return;
+    }
+
     for ( ;; ) {
         n = c->recv(c, (u_char *) buf, sizeof(buf));
 
@@ -452,6 +451,26 @@ ngx_http_setter_redis_read(ngx_event_t *rev)
     }
 
     ngx_http_setter_redis_rest(redis);
+}
+
+
+/* NGX_ERROR: the connection is gone. */
+
+static ngx_int_t
+ngx_http_setter_redis_connect_done(ngx_http_setter_redis_t *redis)
+{
+    ngx_err_t  err;
+
+    err = ngx_http_setter_redis_test_connect(redis->connection);
+
+    if (err) {
+        ngx_http_setter_redis_unconnected(redis, err);
+        return NGX_ERROR;
+    }
+
+    ngx_http_setter_redis_connected(redis);
+
+    return redis->connection ? NGX_OK : NGX_ERROR;
 }
 
 

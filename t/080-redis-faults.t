@@ -114,9 +114,12 @@ sub { main::rest() }
 --- error_code eval
 [503]
 --- wait: 0.3
---- grep_error_log: is away
+--- grep_error_log eval
+qr/is away|recv\(\) failed/
 --- grep_error_log_out
 is away
+--- error_log
+is away: connect(): Connection refused
 
 
 
@@ -539,7 +542,72 @@ SISMEMBER 4: +maybe
 
 
 
-=== TEST 37: a real one that is stopped and started again
+=== TEST 37: known, and Redis goes before the message does: it waits
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=3s backoff=10ms,50ms;
+    setter_tenants known;
+--- fake
+SISMEMBER 1: last :1\r\n
+--- request eval
+$::post
+--- error_code: 201
+--- fake_saw
+2 x connect
+1 x SISMEMBER
+1 x XADD
+
+
+
+=== TEST 38: known, and Redis does not come back: not stored, 503
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
+    setter_tenants known;
+--- fake
+SISMEMBER 1: last :1\r\n
+connect 1: delay 0
+connect: close
+--- request eval
+$::post
+--- error_code: 503
+--- fake_saw
+! XADD
+
+
+
+=== TEST 39: known, and Redis goes with the message: perhaps stored, 504
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=3s backoff=10ms,50ms;
+    setter_tenants known;
+--- fake
+XADD 1: close
+--- request eval
+$::post
+--- error_code: 504
+--- fake_saw
+1 x SISMEMBER
+1 x XADD
+
+
+
+=== TEST 40: one deadline for the question and the message
+--- http_config
+    setter_redis $TEST_NGINX_FAKE timeout=1s backoff=10ms,50ms;
+    setter_tenants known;
+    log_format took '$request_time';
+    access_log $TEST_NGINX_SERVER_ROOT/logs/access.log took;
+--- fake
+SISMEMBER 1: delay 0.8
+XADD 1: silence
+--- request eval
+$::post
+--- error_code: 504
+--- wait: 0.1
+--- access_log eval
+[qr/^1\.[0-4]/]
+
+
+
+=== TEST 41: a real one that is stopped and started again
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=5s backoff=10ms,50ms;
     setter_tenants any;
@@ -559,7 +627,7 @@ sub {
 
 
 
-=== TEST 38: a real one that is full, and has room again
+=== TEST 42: a real one that is full, and has room again
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=5s backoff=10ms,50ms;
     setter_tenants any;
@@ -581,7 +649,7 @@ sub {
 
 
 
-=== TEST 39: a real one that evicts
+=== TEST 43: a real one that evicts
 --- post_setup_server_root
 Setter::Suite::redis()->config_set('maxmemory-policy', 'allkeys-lru');
 --- http_config
@@ -601,7 +669,7 @@ sub {
 
 
 
-=== TEST 40: a real one with a password, and a user with a file
+=== TEST 44: a real one with a password, and a user with a file
 --- http_config
     setter_redis $TEST_NGINX_REDIS user=gate password_file=$TEST_NGINX_SERVER_ROOT/html/password;
     setter_tenants any;
@@ -621,7 +689,7 @@ gate-s3cret
 
 
 
-=== TEST 41: a connection that turned silent is replaced
+=== TEST 45: a connection that turned silent is replaced
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=100ms backoff=10ms,50ms;
     setter_tenants any;
@@ -638,7 +706,7 @@ XADD 2: silence
 
 
 
-=== TEST 42: no rest is lost over a Redis that is away, silent or broken
+=== TEST 46: no rest is lost over a Redis that is away, silent or broken
 --- fake
 connect 1: silence
 connect 2: raw -ERR max number of clients reached\r\n
@@ -655,7 +723,7 @@ sub { "$_[0] " . main::rest() }
 
 
 
-=== TEST 43: a Redis that does not read: big messages wait, nginx rests
+=== TEST 47: a Redis that does not read: big messages wait, nginx rests
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
     setter_tenants any;
@@ -674,7 +742,7 @@ sub { $n++ ? $_[0] : "$_[0] " . main::rest() }
 
 
 
-=== TEST 44: a real one that is stopped for a while
+=== TEST 48: a real one that is stopped for a while
 --- http_config
     setter_redis $TEST_NGINX_REDIS timeout=400ms backoff=10ms,50ms;
     setter_tenants any;
@@ -694,7 +762,7 @@ sub {
 
 
 
-=== TEST 45: a client that has left while Redis was slow
+=== TEST 49: a client that has left while Redis was slow
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=2s backoff=10ms,50ms;
     setter_tenants any;

@@ -18,6 +18,7 @@ package Setter::FakeRedis;
 #   +TEXT -TEXT :N     this reply           nil       the null reply
 #   raw TEXT           these bytes (with \r, \n, \0)
 #   bulk TEXT          a bulk string (with \r, \n)
+#   last TEXT          these bytes and the connection's end, in one packet
 #   delay S            the healthy reply, S seconds later
 #   close              ends the connection instead of replying
 #   reset              the same with a RST
@@ -32,7 +33,7 @@ use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
-use Socket qw(SOL_SOCKET SO_LINGER);
+use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_CORK);
 use Time::HiRes qw(sleep time);
 
 
@@ -240,6 +241,9 @@ sub act {
     } elsif ($action =~ /^raw (.*)/s) {
         $say->(unescape($1));
 
+    } elsif ($action =~ /^last (.*)/s) {
+        push @{ $c->{out} }, [time, unescape($1), 'last'];
+
     } elsif ($action =~ /^bulk (.*)/s) {
         $say->(bulk(unescape($1)));
 
@@ -283,6 +287,8 @@ sub flush_out {
     while (@{ $c->{out} } && $c->{out}[0][0] <= $now) {
         my (undef, $bytes, $end) = @{ shift @{ $c->{out} } };
 
+        setsockopt $c->{socket}, IPPROTO_TCP, TCP_CORK, 1
+            if ($end // '') eq 'last';
         # the test's replies are small: the socket takes them at once
         syswrite $c->{socket}, $bytes if length $bytes;
         next if !defined $end;
