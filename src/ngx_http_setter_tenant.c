@@ -125,10 +125,14 @@ ngx_http_setter_tenant_match(ngx_http_request_t *r,
         }
 
         if (n < 0) {
+            /* the value may be of any size and has line feeds */
+
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                          ngx_regex_exec_n " failed: %i on \"%V\" of "
-                          "setter_tenant \"%V\"",
-                          n, value, &source->value.value);
+                          ngx_regex_exec_n " failed: %i, "
+                          "setter_tenant \"%s%V\"",
+                          n, source->field.len ? "body:" : "",
+                          source->field.len ? &source->field
+                                            : &source->value.value);
             return NGX_ERROR;
         }
 
@@ -244,7 +248,8 @@ ngx_http_setter_tenant_pattern(ngx_conf_t *cf,
 
     if (!ngx_http_setter_tenant_anchored(value)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "pattern \"%V\" does not end in \"\\z\"", value);
+                           "pattern \"%V\" does not end in \"$\" or \"\\z\"",
+                           value);
         return NGX_CONF_ERROR;
     }
 

@@ -211,7 +211,27 @@ failed: -47
 
 
 
-=== TEST 11: known tenants, as is the default
+=== TEST 11: the value that did so is not logged
+--- config eval
+"    setter_tenant body:tenant ^((?:a+)+)\\z;
+    location /w {
+$::generic    }"
+--- main_config
+    pcre_jit off;
+--- request eval
+main::post('/w', '{"from":"1","text":"a","tenant":"' . 'a' x 60
+    . '!\nforged"}')
+--- error_code: 500
+--- error_log
+failed: -47, setter_tenant "body:tenant"
+--- no_error_log
+aaaaaaaa
+forged
+--- queued: 0
+
+
+
+=== TEST 12: known tenants, as is the default
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
 --- post_setup_server_root
@@ -236,7 +256,7 @@ $::generic    }"
 
 
 
-=== TEST 12: a tenant becomes known, and is forgotten, without a reload
+=== TEST 13: a tenant becomes known, and is forgotten, without a reload
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
     setter_tenants known;
@@ -263,7 +283,7 @@ sub {
 
 
 
-=== TEST 13: $setter_tenant goes on with a proxied request
+=== TEST 14: $setter_tenant goes on with a proxied request
 --- config eval
 "    setter_tenant \$host ^([a-z]+)\\.example\\.com\\z;
     location /up {
@@ -282,7 +302,7 @@ sub {
 
 
 
-=== TEST 14: $setter_tenant is a key for limit_req
+=== TEST 15: $setter_tenant is a key for limit_req
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
     setter_tenants any;
@@ -304,7 +324,7 @@ $::generic    }"
 
 
 
-=== TEST 15: sources are inherited whole, or replaced whole
+=== TEST 16: sources are inherited whole, or replaced whole
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
     setter_tenants any;
@@ -328,7 +348,7 @@ $::generic    }"
 
 
 
-=== TEST 16: a webhook needs a source
+=== TEST 17: a webhook needs a source
 --- config eval
 "    location /w {
 $::generic    }"

@@ -366,13 +366,13 @@ names no member of the body
 
 === TEST 36: refused in server: setter_tenant $host ^([a-z]+);
 --- error_log
-does not end in "\z"
+does not end in "$" or "\z"
 
 
 
 === TEST 37: refused in server: setter_tenant $host ^([a-z]+)\$;
 --- error_log
-does not end in "\z"
+does not end in "$" or "\z"
 
 
 
