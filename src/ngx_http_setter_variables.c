@@ -18,6 +18,8 @@ static ngx_int_t ngx_http_setter_enqueue_time_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_setter_trace_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_http_setter_ctx_t *ngx_http_setter_stored_ctx(
+    ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_variable(ngx_http_variable_value_t *v,
     const void *text, size_t len);
 
@@ -89,10 +91,10 @@ ngx_http_setter_id_variable(ngx_http_request_t *r,
 {
     ngx_http_setter_ctx_t  *ctx;
 
-    ctx = ngx_http_setter_find_ctx(r);
+    ctx = ngx_http_setter_stored_ctx(r);
 
     return ngx_http_setter_variable(v, ctx ? ctx->id : NULL,
-                         ctx && ctx->job.id.len ? SETTER_UUID_LEN : 0);
+                                    ctx ? SETTER_UUID_LEN : 0);
 }
 
 
@@ -125,7 +127,7 @@ ngx_http_setter_lane_variable(ngx_http_request_t *r,
 {
     ngx_http_setter_ctx_t  *ctx;
 
-    ctx = ngx_http_setter_find_ctx(r);
+    ctx = ngx_http_setter_stored_ctx(r);
 
     return ngx_http_setter_variable(v, ctx ? ctx->job.lane.data : NULL,
                                     ctx ? ctx->job.lane.len : 0);
@@ -138,14 +140,14 @@ ngx_http_setter_body_variable(ngx_http_request_t *r,
 {
     ngx_http_setter_ctx_t  *ctx;
 
-    ctx = ngx_http_setter_find_ctx(r);
+    ctx = ngx_http_setter_stored_ctx(r);
 
     return ngx_http_setter_variable(v, ctx ? ctx->envelope.data : NULL,
                                     ctx ? ctx->envelope.len : 0);
 }
 
 
-/* in seconds with a resolution of microseconds */
+/* in seconds with a resolution of milliseconds */
 
 static ngx_int_t
 ngx_http_setter_enqueue_time_variable(ngx_http_request_t *r,
@@ -154,21 +156,21 @@ ngx_http_setter_enqueue_time_variable(ngx_http_request_t *r,
     u_char                 *p;
     ngx_http_setter_ctx_t  *ctx;
 
-    ctx = ngx_http_setter_find_ctx(r);
+    ctx = ngx_http_setter_stored_ctx(r);
 
-    if (ctx == NULL || ctx->enqueued == 0) {
+    if (ctx == NULL) {
         v->not_found = 1;
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + 7);
+    p = ngx_pnalloc(r->pool, NGX_INT64_LEN + 4);
     if (p == NULL) {
         return NGX_ERROR;
     }
 
     return ngx_http_setter_variable(v, p,
-                     ngx_sprintf(p, "%uL.%06uL", ctx->enqueued / 1000000,
-                                 ctx->enqueued % 1000000)
+                     ngx_sprintf(p, "%uL.%03uL", ctx->enqueued / 1000000,
+                                 ctx->enqueued / 1000 % 1000)
                      - p);
 }
 
@@ -186,6 +188,26 @@ ngx_http_setter_trace_variable(ngx_http_request_t *r,
     }
 
     return ngx_http_setter_variable(v, ctx->trace, NGX_HTTP_SETTER_TRACE_LEN);
+}
+
+
+/* Of a job that is stored, or may be; else NULL. */
+
+static ngx_http_setter_ctx_t *
+ngx_http_setter_stored_ctx(ngx_http_request_t *r)
+{
+    ngx_http_setter_ctx_t  *ctx;
+
+    ctx = ngx_http_setter_find_ctx(r);
+
+    if (ctx == NULL
+        || (ctx->outcome != ngx_http_setter_accepted
+            && ctx->outcome != ngx_http_setter_timeout))
+    {
+        return NULL;
+    }
+
+    return ctx;
 }
 
 

@@ -45,7 +45,7 @@ POST /w
 {"from":"1","to":"2","text":"a"}
 --- error_code: 201
 --- access_log eval
-[qr/^<t=acme\|i=$::uuid\|s=SUCCESS\|l=acme\/conv\/meta:2:1\|e=\d+\.\d+\|r=00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\|b=\{.*\}>/]
+[qr/^<t=acme\|i=$::uuid\|s=SUCCESS\|l=acme\/conv\/meta:2:1\|e=\d+\.\d{3}\|r=00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]\|b=\{.*\}>/]
 
 
 
@@ -123,7 +123,7 @@ POST /w
 {"from":"1","text":"a"}
 --- error_code: 504
 --- access_log eval
-[qr/^<t=acme\|i=(?:$::uuid)?\|s=ERROR\|l=acme\/conv\/[^|]*\|/]
+[qr/^<t=acme\|i=$::uuid\|s=ERROR\|l=acme\/conv\/[^|]*\|e=0\.\d{3}\|.*\|b=\{/]
 
 
 
@@ -188,3 +188,55 @@ POST /w
 --- error_code: 201
 --- access_log eval
 [qr/\|b=\{\\"id\\":\\"[^}]*\\"text\\":\\"say \\\\\\"hi\\\\\\"\\"/]
+
+
+
+=== TEST 12: a message that is too large as a job
+--- config eval
+"    location /w {
+        setter_max_job 300;
+$::webhook    }"
+--- request eval
+"POST /w\n" . '{"from":"1","text":"' . 'a' x 250 . '"}'
+--- error_code: 413
+--- access_log eval
+[qr/^<t=acme\|i=\|s=INVALID_INPUT\|l=\|e=\|r=[^|]+\|b=>/]
+
+
+
+=== TEST 13: refused by Redis
+--- http_config eval
+$::log =~ s/TEST_NGINX_REDIS;/TEST_NGINX_FAKE;/r
+--- fake
+XADD 1: -OOM command not allowed when used memory > 'maxmemory'.
+XADD 2: -ERR something odd
+--- request eval
+[("POST /w\n" . '{"from":"1","text":"a"}') x 2]
+--- error_code eval
+[503, 503]
+--- access_log eval
+[qr/^<t=acme\|i=\|s=ERROR\|l=\|e=\|r=[^|]+\|b=>/]
+
+
+
+=== TEST 14: Redis is away
+--- http_config eval
+$::log =~ s/TEST_NGINX_REDIS;/TEST_NGINX_NOWHERE;/r
+--- request
+POST /w
+{"from":"1","text":"a"}
+--- error_code: 503
+--- access_log eval
+[qr/^<t=acme\|i=\|s=ERROR\|l=\|e=\|r=[^|]+\|b=>/]
+
+
+
+=== TEST 15: a tenant that Redis does not know
+--- http_config eval
+$::log =~ s/tenants any/tenants known/r
+--- request
+POST /w
+{"from":"1","text":"a"}
+--- error_code: 404
+--- access_log eval
+[qr/^<t=acme\|i=\|s=ERROR\|l=\|e=\|r=[^|]+\|b=>/]

@@ -117,8 +117,9 @@ my $chunked = sprintf("%x\r\n", length $long) . "$long\r\n0\r\n\r\n";
 X-Request-Id: a-1
 traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
 --- error_code: 201
+--- wait: 0.1
 --- access_log eval
-[qr/^\{"time":".*"request_id":"a-1","trace_id":"0af7651916cd43dd8448eb211c80319c",.*"tenant":"default","id":"[0-9a-f-]{36}","status":"SUCCESS","reason":"accepted","enqueue_s":"[0-9.]+"\}$/]
+[qr/^\{"time":".*"request_id":"a-1","trace_id":"0af7651916cd43dd8448eb211c80319c",.*"tenant":"default","id":"[0-9a-f-]{36}","status":"SUCCESS","reason":"accepted","enqueue_s":"\d+\.\d{3}"\}$/]
 --- no_access_log
 1000000000000001
 Hello
