@@ -265,6 +265,19 @@ test 'an extended lease holds, even past its end' => sub {
     is($queue->complete($turn), 1, 'completed');
 };
 
+test 'a lease is never cut short' => sub {
+    append(id => 1);
+    my ($turn) = @{ claim(lease_ms => 60000) };
+    my $end = $redis->zscore($queue->key('leased'), $turn->{lane});
+    $queue->{lease_ms} = 1000;
+    is_deeply([$queue->extend($turn)], [1], 'a shorter time than it has');
+    is($redis->zscore($queue->key('leased'), $turn->{lane}), $end, 'stays');
+    $queue->{lease_ms} = 90000;
+    $queue->extend($turn);
+    cmp_ok($redis->zscore($queue->key('leased'), $turn->{lane}), '>', $end,
+        'a longer one counts');
+};
+
 test 'failures: eight, then handed over as dead' => sub {
     append(id => $_) for 1, 2;
     for my $failures (0 .. 8) {

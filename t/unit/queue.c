@@ -419,6 +419,11 @@ whole_turn(void *arg)
     assert_true(gone.lease_until == 0);
     assert_true(turn->lease_until > before);
 
+    turn->lease_until = before + 900000;
+    assert_int_equal(queue_extend(redis, &settings, turns, 2, stale),
+                     QUEUE_OK);
+    assert_true(turn->lease_until == before + 900000);
+
     assert_int_equal(queue_more(redis, &settings, &gone, &added),
                      QUEUE_STALE);
     assert_int_equal(queue_fail(redis, &settings, &gone, 0, 1, "x"),

@@ -16,6 +16,7 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
                          turn stay until the turn is completed
   tenants        zset    tenants with ready lanes, under their cap; score =
                          start tag on the fair clock
+  capped         set     tenants with ready lanes, and too many turns in flight
   ready:<slug>   list    the tenant's lanes that may run, oldest first
   suspects       list    lanes that may run and crashed workers twice
   due            zset    lanes that wait; score = until when
@@ -24,8 +25,7 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
   claim:<lane>   hash    what is known of the lane, see below
   tenant:<slug>  hash    waiting (jobs in lanes and nobody's hands), ready
                          (lanes), flight (turns in hands), finish (end tag of
-                         the last turn), capped (left out of tenants: too many
-                         in flight); settings: weight, cap
+                         the last turn); settings: weight, cap
   backlog        zset    tenants with waiting jobs; score = how many
   jobs           hash    id -> lane, of jobs in a worker's hands
   seen:<id>      string  sorted within the last hour
@@ -82,11 +82,13 @@ local function open(keys)
     end
     call, format = redis.call, string.format
     floor, max, min = math.floor, math.max, math.min
+    return { p = p, state = false, tenants = {}, order = {}, ring = false }
+end
 
+local function read_clock(q)
     local time = call('TIME')
-    local us = time[1] * 1000000 + time[2]
-    return { p = p, us = us, now = floor(us / 1000), state = false,
-             tenants = {}, order = {}, ring = false }
+    q.us = time[1] * 1000000 + time[2]
+    q.now = floor(q.us / 1000)
 end
 
 local function numbers(key, ...)
@@ -110,23 +112,21 @@ local function state(q)
     return q.state
 end
 
-local function tenant(q, slug)
+-- Of a lane's name, or by its own.
+local function tenant(q, name)
+    local slug = name:match('^[^/]*')
     local t = q.tenants[slug]
     if not t then
         local f = numbers(q.p .. 'tenant:' .. slug, 'waiting', 'ready',
-                          'flight', 'finish', 'capped', 'weight', 'cap')
+                          'flight', 'finish', 'weight', 'cap')
         t = { slug = slug, waiting = f[1], had = f[1], ready = f[2],
-              flight = f[3], finish = f[4], capped = f[5] == 1,
-              cost = f[6] > 0 and max(1, floor(COST / f[6])) or COST,
-              limit = f[7] > 0 and f[7] or CAP }
+              flight = f[3], finish = f[4],
+              cost = f[5] > 0 and max(1, floor(COST / f[5])) or COST,
+              limit = f[6] > 0 and f[6] or CAP }
         q.tenants[slug] = t
         q.order[#q.order + 1] = t
     end
     return t
-end
-
-local function tenant_of(q, lane)
-    return tenant(q, lane:match('^[^/]*'))
 end
 
 -- Counts jobs waiting or lanes ready, of the tenant and in all.
@@ -138,10 +138,10 @@ end
 local function save_tenant(q, t)
     local key = q.p .. 'tenant:' .. t.slug
     if t.waiting == 0 and t.flight == 0 then
-        call('HDEL', key, 'waiting', 'ready', 'flight', 'finish', 'capped')
+        call('HDEL', key, 'waiting', 'ready', 'flight', 'finish')
     else
-        call('HSET', key, 'waiting', t.waiting, 'ready', t.ready, 'flight',
-             t.flight, 'finish', t.finish, 'capped', t.capped and '1' or '0')
+        call('HSET', key, 'waiting', t.waiting, 'ready', t.ready,
+             'flight', t.flight, 'finish', t.finish)
     end
     if t.waiting > 0 and t.waiting ~= t.had then
         call('ZADD', q.p .. 'backlog', t.waiting, t.slug)
@@ -196,7 +196,7 @@ local function read_header(line)
         or rest ~= '' and rest:sub(1, 1) ~= '\t' then
         return nil
     end
-    return { id = id, tenant = slug, lane = lane, received = tonumber(received),
+    return { id = id, lane = lane, received = tonumber(received),
              debounce = tonumber(debounce), longest = tonumber(longest),
              send_at = tonumber(send_at) }
 end
@@ -235,12 +235,13 @@ end
 -- where its own last turn ends, and behind those that came before it; each
 -- turn moves it on by its cost.  The clock is the highest start tag served.
 local function enter(q, t)
-    t.capped = t.flight >= t.limit
-    if not t.capped then
-        local s = state(q)
-        s.arrival = max(s.clock, s.arrival + 1)
-        call('ZADD', q.p .. 'tenants', max(s.arrival, t.finish), t.slug)
+    if t.flight >= t.limit then
+        call('SADD', q.p .. 'capped', t.slug)
+        return
     end
+    local s = state(q)
+    s.arrival = max(s.clock, s.arrival + 1)
+    call('ZADD', q.p .. 'tenants', max(s.arrival, t.finish), t.slug)
 end
 
 -- The lane may run.  "push" is LPUSH for one whose turn was cut short.
@@ -250,7 +251,7 @@ local function make_ready(q, lane, crashes, push)
         q.ring = true
         return
     end
-    local t = tenant_of(q, lane)
+    local t = tenant(q, lane)
     call(push, q.p .. 'ready:' .. t.slug, lane)
     if t.ready == 0 then
         enter(q, t)
@@ -291,7 +292,7 @@ end
 local function append(q, job, element, at)
     local length = call('RPUSH', q.p .. 'lane:' .. job.lane, element)
 
-    count(q, tenant(q, job.tenant), 'waiting', 1)
+    count(q, tenant(q, job.lane), 'waiting', 1)
     if length > 1 and job.debounce > 0 then
         move_window(q, job, at)
     elseif length == 1 and job.debounce > 0 then
@@ -356,9 +357,8 @@ local function bring_due(q, lane)
 end
 
 -- The tenant has a turn less in flight.
-local function land(q, t)
-    t.flight = t.flight - 1
-    if t.capped and t.flight < t.limit then
+local function let_in(q, t)
+    if t.flight < t.limit and call('SREM', q.p .. 'capped', t.slug) == 1 then
         enter(q, t)
         q.ring = true
     end
@@ -366,11 +366,12 @@ end
 
 -- The jobs of a turn that was not completed wait again.
 local function take_back(q, lane, ids)
-    local t = tenant_of(q, lane)
+    local t = tenant(q, lane)
     call('HDEL', q.p .. 'claim:' .. lane, 'token', 'worker')
     call('HDEL', q.p .. 'jobs', unpack(ids))
     count(q, t, 'waiting', #ids)
-    land(q, t)
+    t.flight = t.flight - 1
+    let_in(q, t)
 end
 
 local function end_lease(q, lane)
@@ -412,8 +413,8 @@ local function heartbeat(q, a)
     recognise(q)
 end
 
-local function lease(q, lane, t, a)
-    local key, s = q.p .. 'claim:' .. lane, state(q)
+local function lease(q, lane, a)
+    local key, t, s = q.p .. 'claim:' .. lane, tenant(q, lane), state(q)
     local f = call('HMGET', key, 'ids', 'failures', 'crashes', 'reason')
     local failures, crashes = tonumber(f[2] or 0), tonumber(f[3] or 0)
     local jobs = f[1] and #cjson.decode(f[1])
@@ -447,17 +448,20 @@ local function claim_tenant(q, a, low)
 
     local lanes = call('LPOP', q.p .. 'ready:' .. t.slug, n) or {}
     for _, lane in ipairs(lanes) do
-        lease(q, lane, t, a)
+        lease(q, lane, a)
         s.clock = max(s.clock, tag)
         tag = tag + t.cost
         t.finish = tag
     end
     count(q, t, 'ready', -#lanes)
-    t.capped = t.ready > 0 and t.flight >= t.limit
-    if t.ready > 0 and not t.capped then
+
+    if t.ready > 0 and t.flight < t.limit then
         call('ZADD', q.p .. 'tenants', tag, t.slug)
     else
         call('ZREM', q.p .. 'tenants', t.slug)
+    end
+    if t.ready > 0 and t.flight >= t.limit then
+        call('SADD', q.p .. 'capped', t.slug)
     end
 end
 
@@ -465,7 +469,7 @@ end
 local function claim_turns(q, a)
     local lane, low = a.suspect and call('LPOP', q.p .. 'suspects'), nil
     if lane then
-        lease(q, lane, tenant_of(q, lane), a)
+        lease(q, lane, a)
     end
     repeat
         low = call('ZRANGE', q.p .. 'tenants', '0', '1', 'WITHSCORES')
@@ -488,6 +492,7 @@ end
 -- crashes, dead, reason, job ... }.
 local function claim(keys, args)
     local q = open(keys)
+    read_clock(q)
     local slots = min(TURNS, tonumber(args[3]))
     local a = { worker = args[1], version = args[2], slots = slots,
                 suspect = args[4] == '1' and slots > 0,
@@ -537,20 +542,22 @@ local function more(keys, args)
         call('HSET', key, 'ids', list_jobs(q, lane, elements, jobs + 1, length,
                                            ids))
         call('HDEL', key, 'quiet', 'limit')
-        count(q, tenant_of(q, lane), 'waiting', jobs - length)
+        count(q, tenant(q, lane), 'waiting', jobs - length)
         save(q)
     end
     return { unpack(elements, jobs + 1, length) }
 end
 
 -- setter_extend inbox  lease_ms [lane token] ...
--- 1 for each lease prolonged, even past its end; 0 for each stale token.
+-- 1 for each lease prolonged, even past its end, and never cut short; 0 for
+-- each stale token.
 local function extend(keys, args)
     local q, results = open(keys), {}
+    read_clock(q)
     for i = 2, #args, 2 do
         local holds = held(q, args[i], args[i + 1])
         if holds then
-            call('ZADD', q.p .. 'leased', q.now + args[1], args[i])
+            call('ZADD', q.p .. 'leased', 'GT', q.now + args[1], args[i])
         end
         results[i / 2] = holds and 1 or 0
     end
@@ -568,10 +575,17 @@ local function complete(keys, args)
 
     call('HDEL', q.p .. 'jobs', unpack(f[1]))
     call('ZREM', q.p .. 'leased', lane)
-    call('LTRIM', list, #f[1], '-1')
-    call('DEL', key)
-    land(q, tenant_of(q, lane))
-    if call('EXISTS', list) == 1 then
+    if call('HINCRBY', q.p .. 'tenant:' .. lane:match('^[^/]*'), 'flight',
+            '-1') == 0 or call('EXISTS', q.p .. 'capped') == 1 then
+        let_in(q, tenant(q, lane))
+    end
+
+    if call('LLEN', list) == #f[1] then
+        call('DEL', list, key)
+    else
+        call('LTRIM', list, #f[1], '-1')
+        call('DEL', key)
+        read_clock(q)
         if tonumber(f[2] or 0) > q.now then
             make_due(q, lane, f[2], f[3])
         else
@@ -594,6 +608,7 @@ local function fail(keys, args)
     local f = held(q, lane, args[2])
     if not f then return 0 end
 
+    read_clock(q)
     call('HINCRBY', key, 'failures', args[4])
     call('HSET', key, 'cause', 'retry', 'reason', args[5]:sub(1, 200))
     call('ZREM', q.p .. 'leased', lane)
@@ -627,6 +642,7 @@ end
 -- jobs waiting.
 local function depth(keys, args)
     local q, tenants = open(keys), {}
+    read_clock(q)
     local p, s = q.p, state(q)
     local slugs = #args > 0 and args
                   or call('ZREVRANGE', p .. 'backlog', '0', LISTED - 1)

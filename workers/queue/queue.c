@@ -180,6 +180,7 @@ queue_extend(redis_t *redis, const queue_settings_t *settings,
     unsigned       partition;
     redisReply    *reply;
     queue_call_t   call;
+    queue_turn_t  *turn;
 
     for (partition = 0; partition < settings->partitions; partition++) {
         i = 0;
@@ -211,8 +212,11 @@ queue_extend(redis_t *redis, const queue_settings_t *settings,
             while (in_call-- > 0) {
                 stale[members[in_call]] =
                     reply->element[in_call]->integer == 0;
-                if (!stale[members[in_call]]) {
-                    turns[members[in_call]]->lease_until = lease_until;
+                turn = turns[members[in_call]];
+                if (!stale[members[in_call]]
+                    && turn->lease_until < lease_until)
+                {
+                    turn->lease_until = lease_until;
                 }
             }
 

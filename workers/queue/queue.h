@@ -84,7 +84,7 @@ queue_result_e queue_wait(redis_t *redis, const queue_settings_t *settings,
 queue_result_e queue_more(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t *turn, size_t *added);
 
-/* Prolongs leases; sets stale[i] for those that are lost. */
+/* Prolongs leases that end earlier; sets stale[i] for those that are lost. */
 queue_result_e queue_extend(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t **turns, size_t n, unsigned char *stale);
 
