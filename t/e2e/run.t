@@ -120,6 +120,17 @@ subtest 'detached, and ended from elsewhere' => sub {
     is_deeply [ processes_in($dir) ], [], 'nothing runs';
 };
 
+subtest 'its state is removed while it runs' => sub {
+    my $stack = Setter::Stack->new(SETTER_WORKERS => 2);
+    my @pids = map { $stack->pid($_) }
+        qw(run nginx redis postgres sandbox worker.1 worker.2);
+    is scalar(grep { kill 0, $_ } @pids), 7, 'all of it runs';
+    Setter::Stack::remove_tree($stack->dir);
+    $stack->wait_for('it to end by itself', 10,
+        sub { !grep { kill 0, $_ } @pids });
+    pass 'it ends by itself';
+};
+
 subtest 'what dies is started again' => sub {
     my $stack = Setter::Stack->new(SETTER_WORKERS => 2);
     is_deeply [ sort grep { slurp("/proc/$_/cmdline") =~ /setter-worker/ }
@@ -162,6 +173,17 @@ subtest 'a worker that is set up wrongly' => sub {
     is $status, 1, 'it is not ready';
     like $output, qr/SETTER_LEASE_MS/, 'and says what is wrong';
     is_deeply [ processes_in($env->{RUN_DIR}) ], [], 'nothing is left';
+};
+
+subtest 'a number that is none is named' => sub {
+    for my $wrong ([ SETTER_PORT => 'abc' ], [ SANDBOX_PORT => 65536 ],
+                   [ SETTER_WORKERS => 'two' ]) {
+        my ($variable, $value) = @$wrong;
+        my $env = Setter::Stack::environment($variable => $value);
+        my ($status, $output) = run({ %$env, DETACH => 1 });
+        is $status, 1, "$variable=$value";
+        like $output, qr/\Q$variable is not a number\E.*: $value$/m, 'is named';
+    }
 };
 
 subtest 'a port in use is named' => sub {
