@@ -31,7 +31,7 @@ our @become;
 
 END {
     local $?;
-    $_->stop for @running;
+    $running[0]->stop while @running;
 }
 
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
@@ -99,11 +99,10 @@ sub attach {
 
 sub stop {
     my ($self) = @_;
-    return if $self->{stopped}++;
-    my ($status, $output) = script($self->{env}, 'stop');
-    $self->{redis} = undef;
-    warn "scripts/stop ended with status $status:\n$output" if $status;
     @running = grep { $_ != $self } @running;
+    $self->{redis} = undef;
+    my ($status, $output) = script($self->{env}, 'stop');
+    warn "scripts/stop ended with status $status:\n$output" if $status;
     return $output;
 }
 
