@@ -10,6 +10,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use JSON::XS ();
+use POSIX ();
 use Setter::Postgres;
 use Setter::Queue;
 use Setter::Redis;
@@ -600,6 +601,31 @@ subtest 'PostgreSQL goes while the provider takes the message' => sub {
     wait_job($id, 'done');
     is((reply($id))[0], 'sent', 'it is marked when the record is back');
     is_deeply(texts($lane), ['Hello'], 'and sent once');
+};
+
+subtest 'the contact is locked while the reply is to be sent' => sub {
+    fresh({ chat => { latency_ms => 500 } });
+    my $worker = worker(SETTER_LEASE_MS => 8000);
+    my $lane = lane();
+    my $id = message($lane, 'Hello');
+
+    wait_asking();
+    my $holder = fork // die "fork: $!";
+    if ($holder == 0) {
+        eval { $postgres->sql('system', "UPDATE contacts SET opted_out = false
+            WHERE address = '$chat'; SELECT pg_sleep(7)") };
+        POSIX::_exit(0);
+    }
+
+    ok($worker->wait_log(sub { ($_->{sqlstate} // '') eq '57014' }),
+       'PostgreSQL gives up before the worker');
+    ok($worker->wait_log(sub { ($_->{outcome} // '') eq 'back' }),
+       'the turn goes back');
+    is((reply($id))[0], 'composed', 'the reply is not marked');
+    is_deeply(texts($lane), [], 'nor sent');
+    waitpid $holder, 0;
+    wait_job($id, 'done');
+    is_deeply(texts($lane), ['Hello'], 'but when the lock is gone, once');
 };
 
 subtest 'Redis is restarted while the model thinks' => sub {

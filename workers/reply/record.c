@@ -8,7 +8,7 @@
 #include "reply/record.h"
 
 
-static record_e record_row(turn_t *turn, const pg_query_t *query,
+static record_e record_row(turn_t *turn, const pg_query_t *queries, int n,
     record_e (*run)(turn_t *, const pg_query_t *, int, pg_answer_t *));
 
 
@@ -24,6 +24,16 @@ static const char  record_compose[] =
     " FOR SHARE"
     " ON CONFLICT (tenant, id) DO UPDATE SET state = messages.state"
     " RETURNING id";
+
+/*
+ * The server stops waiting for locks before we stop waiting for the server:
+ * a fence that passed behind our back would leave a reply in "sending" that
+ * nobody sends.
+ */
+#define RECORD_FENCE_PERCENT  80    /* of the unit's time */
+
+static const char  record_bound[] =
+    "SELECT set_config('statement_timeout', $1, true)";
 
 /*
  * Locks what it reads, so that whoever takes the conversation over, opts out
@@ -92,20 +102,24 @@ record_composed(turn_t *turn)
             unit_number(turn, reply->prompt_tokens),
             unit_number(turn, reply->completion_tokens) } };
 
-    return record_row(turn, &query, unit_run);
+    return record_row(turn, &query, 1, unit_run);
 }
 
 
 record_e
 record_sending(turn_t *turn)
 {
-    pg_query_t  query;
+    pg_query_t  queries[2];
 
-    query = (pg_query_t) {
+    queries[0] = (pg_query_t) {
+        record_bound, 1, {
+            unit_number(turn, unit_timeout_ms(turn)
+                              * RECORD_FENCE_PERCENT / 100) } };
+    queries[1] = (pg_query_t) {
         record_fence, 3, { turn->tenant, turn->reply.id,
                            turn->claim->token } };
 
-    return record_row(turn, &query, unit_once);
+    return record_row(turn, queries, 2, unit_once);
 }
 
 
@@ -155,7 +169,7 @@ record_unsent(turn_t *turn, const char *error)
         record_unsend, 4, { turn->tenant, turn->reply.id,
                             turn->claim->token, error } };
 
-    return record_row(turn, &query, unit_run);
+    return record_row(turn, &query, 1, unit_run);
 }
 
 
@@ -201,21 +215,21 @@ record_settled(turn_t *turn, const char *state, const char *provider_id,
 }
 
 
-/* A unit of one statement that gives a row where its conditions hold. */
+/* A unit whose last statement gives a row where its conditions hold. */
 static record_e
-record_row(turn_t *turn, const pg_query_t *query,
+record_row(turn_t *turn, const pg_query_t *queries, int n,
     record_e (*run)(turn_t *, const pg_query_t *, int, pg_answer_t *))
 {
     int          rows;
     record_e     rc;
     pg_answer_t  answer;
 
-    rc = run(turn, query, 1, &answer);
+    rc = run(turn, queries, n, &answer);
     if (rc != RECORD_OK) {
         return rc;
     }
 
-    rows = pg_rows(&answer, 0);
+    rows = pg_rows(&answer, n - 1);
     pg_clear(&answer);
     return rows > 0 ? RECORD_OK : RECORD_HELD;
 }

@@ -37,12 +37,11 @@ unit_run(turn_t *turn, const pg_query_t *queries, int n, pg_answer_t *answer)
 record_e
 unit_once(turn_t *turn, const pg_query_t *queries, int n, pg_answer_t *answer)
 {
-    int64_t   timeout_ms;
     record_e  rc;
 
-    timeout_ms = turn->worker->leaving ? UNIT_LAST_MS : UNIT_TIMEOUT_MS;
-
-    if (pg_run(turn->tenant, queries, n, timeout_ms, answer) == PG_OK) {
+    if (pg_run(turn->tenant, queries, n, unit_timeout_ms(turn), answer)
+        == PG_OK)
+    {
         return RECORD_OK;
     }
 
@@ -58,6 +57,13 @@ unit_once(turn_t *turn, const pg_query_t *queries, int n, pg_answer_t *answer)
 
     pg_clear(answer);
     return rc;
+}
+
+
+int64_t
+unit_timeout_ms(const turn_t *turn)
+{
+    return turn->worker->leaving ? UNIT_LAST_MS : UNIT_TIMEOUT_MS;
 }
 
 

@@ -28,6 +28,9 @@ record_e unit_run(turn_t *turn, const pg_query_t *queries, int n,
 record_e unit_once(turn_t *turn, const pg_query_t *queries, int n,
     pg_answer_t *answer);
 
+/* For how long unit_once() waits for an answer. */
+int64_t unit_timeout_ms(const turn_t *turn);
+
 /* What a unit's result means to the turn: it goes on, or ends with why. */
 turn_end_e unit_ends(turn_t *turn, record_e rc);
 
