@@ -136,40 +136,6 @@ queue_wait(redis_t *redis, const queue_settings_t *settings,
 }
 
 
-queue_result_e
-queue_more(redis_t *redis, const queue_settings_t *settings,
-    queue_turn_t *turn, size_t *added)
-{
-    size_t        before;
-    redisReply   *reply;
-    queue_call_t  call;
-
-    *added = 0;
-    queue_begin(&call, "setter_more", settings, turn->partition);
-    queue_add(&call, turn->lane.data, turn->lane.len);
-    queue_add_text(&call, turn->token);
-    queue_add_number(&call, settings->turn_jobs);
-    queue_add_number(&call, settings->turn_bytes);
-
-    reply = queue_finish(redis, &call);
-    if (reply == NULL) {
-        return QUEUE_AWAY;
-    }
-
-    if (reply->type != REDIS_REPLY_ARRAY) {
-        freeReplyObject(reply);
-        return QUEUE_STALE;
-    }
-
-    before = turn->njobs;
-    queue_read_jobs(turn, reply->element, reply->elements);
-    *added = turn->njobs - before;
-    freeReplyObject(reply);
-
-    return QUEUE_OK;
-}
-
-
 /* Of one partition after the other, and so many a call at most. */
 queue_result_e
 queue_extend(redis_t *redis, const queue_settings_t *settings,
@@ -428,28 +394,22 @@ failed:
 }
 
 
-/* Each "<header>\n<envelope>"; appended to what the turn has. */
+/* Each "<header>\n<envelope>". */
 static int
 queue_read_jobs(queue_turn_t *turn, redisReply **elements, size_t n)
 {
     size_t        i;
-    queue_job_t  *jobs, *job;
+    queue_job_t  *job;
     setter_str_t  text, line;
 
-    jobs = arena_get(turn->arena, (turn->njobs + n) * sizeof(queue_job_t));
-    if (jobs == NULL) {
+    turn->jobs = arena_get(turn->arena, n * sizeof(queue_job_t));
+    if (turn->jobs == NULL) {
         return -1;
     }
 
-    if (turn->njobs > 0) {
-        memcpy(jobs, turn->jobs, turn->njobs * sizeof(queue_job_t));
-    }
-
-    turn->jobs = jobs;
-
     for (i = 0; i < n; i++) {
         text = queue_keep(turn->arena, elements[i]);
-        job = &jobs[turn->njobs];
+        job = &turn->jobs[turn->njobs];
         line.data = text.data;
         line.len = strcspn(text.data, "\n");
 

@@ -80,10 +80,6 @@ queue_result_e queue_claim(redis_t *redis, const queue_settings_t *settings,
 queue_result_e queue_wait(redis_t *redis, const queue_settings_t *settings,
     const char (*last_ids)[48], int64_t ms);
 
-/* Jobs that came since, appended to turn->jobs; *added tells how many. */
-queue_result_e queue_more(redis_t *redis, const queue_settings_t *settings,
-    queue_turn_t *turn, size_t *added);
-
 /* Prolongs leases that end earlier; sets stale[i] for those that are lost. */
 queue_result_e queue_extend(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t **turns, size_t n, unsigned char *stale);
