@@ -89,11 +89,15 @@ is($postgres->value('system', "SELECT count(*) FROM pg_class AS t
 $postgres->as_tenant('acme', "INSERT INTO tenants (slug) VALUES ('acme')");
 $postgres->as_tenant('globex', "INSERT INTO tenants (slug) VALUES ('globex')");
 
-is($postgres->value('worker', 'SELECT count(slug) FROM tenants'), 2,
+is($postgres->value('worker', "SELECT count(slug) FROM tenants
+                               WHERE status = 'seen'"), 2,
    'a worker reads which tenants there are');
 refused { $postgres->as_tenant('acme',
                                "INSERT INTO tenants (slug) VALUES ('x')") }
     qr/violates row-level security/, 'and adds only its own';
+refused { $postgres->as_tenant('initech', "INSERT INTO tenants (slug, status)
+                                           VALUES ('initech', 'active')") }
+    qr/permission denied/, 'as seen, never as active';
 refused { $postgres->as_tenant('acme',
                                "UPDATE tenants SET status = 'suspended'") }
     qr/permission denied/, 'and suspends none';

@@ -173,7 +173,8 @@ subtest 'one message is answered' => sub {
 
     is(value("SELECT profile->>'name' FROM contacts
               WHERE address = '$chat'"), 'Robin', 'the contact');
-    is(value("SELECT slug FROM tenants"), 'acme', 'the tenant');
+    is(value("SELECT status FROM tenants WHERE slug = 'acme'"), 'seen',
+       'the tenant, whom nobody added');
 
     is_deeply([map { $_->{step} } grep { $_->{msg} eq 'step' }
                $worker->lines],
@@ -749,14 +750,14 @@ subtest 'a tenant that is suspended' => sub {
     fresh();
     my $lane = 'dormant/conv/manychat:-:' . ++$chat;
     $postgres->sql('owner', "INSERT INTO tenants (slug, status)
-                             VALUES ('dormant', 'suspended')");
+        VALUES ('dormant', 'suspended'), ('globex', 'active')");
     my $worker = worker();
     my $id = message($lane, 'Hello');
     wait_job($id, 'failed');
     like(reason($id), qr/suspended/, 'gets no answers');
     is(asked(), 0, 'and the model is not asked');
-    is_deeply([sort $redis->smembers($queue->key('known'))], ['acme'],
-              'only active tenants are published');
+    is_deeply([sort $redis->smembers($queue->key('known'))], ['globex'],
+              'only active tenants are published, not those seen');
 };
 
 subtest 'a message goes out through Infobip' => sub {

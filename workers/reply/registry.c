@@ -1,6 +1,6 @@
 /*
  * setter:{tag}:known, a set a partition, tells the front door which tenants
- * there are.
+ * are active; one that was merely seen is in there only once it was added.
  */
 
 #include <stdio.h>
@@ -22,8 +22,9 @@ static int registry_send(worker_t *worker, const pg_answer_t *page,
 
 
 static const char  registry_tenants[] =
-    "SELECT slug, status FROM tenants WHERE slug > $1 ORDER BY slug"
-    " LIMIT $2";
+    "SELECT slug, status FROM tenants"
+    " WHERE slug > $1 AND status IN ('active', 'suspended')"
+    " ORDER BY slug LIMIT $2";
 
 
 int

@@ -1,5 +1,5 @@
 /*
- * The registry: Redis knows the tenants that PostgreSQL has.
+ * The registry: Redis knows the tenants that are active in PostgreSQL.
  */
 
 #ifndef REGISTRY_H
@@ -9,8 +9,8 @@
 
 
 /*
- * Publishes all active tenants, and takes back the others, once for each
- * connection to Redis.  0, or -1: not yet.
+ * Publishes all active tenants, and takes back those suspended, once for
+ * each connection to Redis.  0, or -1: not yet.
  */
 int registry_publish(worker_t *worker);
 

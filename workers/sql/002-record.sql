@@ -16,15 +16,17 @@ COMMENT ON FUNCTION touch_updated_at() IS 'keeps updated_at on every update';
 
 CREATE TABLE tenants (
     slug        text PRIMARY KEY CHECK (slug ~ '^[a-z][a-z0-9-]{0,62}$'),
-    status      text NOT NULL DEFAULT 'active'
-                CHECK (status IN ('active', 'suspended')),
+    status      text NOT NULL DEFAULT 'seen'
+                CHECK (status IN ('seen', 'active', 'suspended')),
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now()
 );
 
-COMMENT ON TABLE tenants IS 'the registry; workers publish it to Redis';
+COMMENT ON TABLE tenants IS 'the registry, and whom else messages came for';
 COMMENT ON COLUMN tenants.slug IS 'the name in hosts, keys and lanes';
-COMMENT ON COLUMN tenants.status IS 'suspended: messages are recorded, not '
+COMMENT ON COLUMN tenants.status IS 'seen: a message came through a door that '
+    'takes any tenant; active: added, so workers publish it to Redis for '
+    'doors that take known ones; suspended: messages are recorded, not '
     'answered';
 
 

@@ -4,7 +4,8 @@
 -- later migration that changes rows has to lift it for its transaction.
 
 -- Not forced here: the registry is the owner's to keep.  Which tenants there
--- are is no secret between workers, each of which publishes them.
+-- are is no secret between workers, each of which publishes them.  A worker
+-- adds whom a message came for, as seen: who is active is not its to say.
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY worker_reads ON tenants FOR SELECT TO setter_worker
