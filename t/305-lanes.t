@@ -582,6 +582,22 @@ test 'a full Redis can be drained' => sub {
     $redis->config('SET', maxmemory => 0);
 };
 
+test 'a count that is off does not keep a claim for ever' => sub {
+    append(id => 'a');
+    claim(slots => 0);
+    $redis->del($queue->key('ready:acme'));
+
+    local $SIG{ALRM} = sub {
+        $server->stop('KILL');
+        die "the claim does not end\n";
+    };
+    alarm 20;
+    is_deeply claim(slots => 5), [], 'nothing is handed out';
+    alarm 0;
+    append(lane => 'acme/conv/b', id => 'b');
+    is_deeply ids(claim(slots => 5)->[0]), ['b'], 'and what comes next is';
+};
+
 {
     my $server = Setter::Redis->start(appendonly => 'yes',
         appendfsync => 'always');

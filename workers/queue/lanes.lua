@@ -453,7 +453,8 @@ local function claim_tenant(q, a, low)
         tag = tag + t.cost
         t.finish = tag
     end
-    count(q, t, 'ready', -#lanes)
+    -- the list is the truth: a count that is off must not keep us here for ever
+    count(q, t, 'ready', #lanes < n and -t.ready or -#lanes)
 
     if t.ready > 0 and t.flight < t.limit then
         call('ZADD', q.p .. 'tenants', tag, t.slug)

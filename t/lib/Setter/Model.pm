@@ -391,6 +391,7 @@ sub keys {
         jobs => { map { my $lane = $_; map { $_->{id} => $lane->{name} }
             @{ $lane->{jobs} }[0 .. $lane->{handed} - 1] } @leased },
         tenants => { map { $_->{slug} => $_->{tag} } $self->in_line },
+        capped => [sort map { $_->{slug} } grep { $_->{capped} } @tenants],
         backlog => { map { $_ => $waiting{$_} }
             grep { $waiting{$_} } CORE::keys %waiting },
         state => {
@@ -415,7 +416,7 @@ sub keys {
             $flight{$slug} || $waiting{$slug} ? (
                 flight => $flight{$slug}, waiting => $waiting{$slug},
                 ready => scalar @{ $tenant->{ready} },
-                finish => $tenant->{finish}, capped => $tenant->{capped},
+                finish => $tenant->{finish},
             ) : (),
         };
     }

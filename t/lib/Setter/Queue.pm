@@ -133,7 +133,7 @@ sub depth {
 }
 
 # Every key of the partition without its prefix, in one look: lists as arrays,
-# hashes and sorted sets as hashes, streams as the array of their entries'
+# hashes and sorted sets as hashes, sets sorted, streams as the array of their entries'
 # headers.  Left out: what only remembers (seen, workers, the Redis process).
 sub scan {
     my ($self) = @_;
@@ -143,6 +143,7 @@ sub scan {
         local all, read = {}, {
             list = function(k) return redis.call('LRANGE', k, 0, -1) end,
             hash = function(k) return redis.call('HGETALL', k) end,
+            set = function(k) return redis.call('SMEMBERS', k) end,
             string = function(k) return redis.call('GET', k) end,
             zset = function(k)
                 return redis.call('ZRANGE', k, 0, -1, 'WITHSCORES')
@@ -161,6 +162,7 @@ LUA
         $key = substr $key, length $prefix;
         next if $key =~ /^(?:seen:|workers$|worker:|layout$|rejects$)/;
         $keys{$key} = $kind eq 'stream' ? [map { {@{ $_->[1] }}->{h} } @$value]
+            : $kind eq 'set' ? [sort @$value]
             : $kind eq 'list' || $kind eq 'string' ? $value : {@$value};
     }
     $keys{inbox} //= [];

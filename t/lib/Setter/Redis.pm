@@ -16,6 +16,9 @@ use POSIX ();
 use Redis;
 use Time::HiRes qw(sleep time);
 
+# whoever ends a test ends its servers too
+$SIG{$_} //= sub { exit 1 } for qw(INT TERM HUP);
+
 use constant ROOT => dirname(__FILE__) . '/../../..';
 
 # settings: what redis.conf takes; they win over the defaults here
@@ -58,13 +61,18 @@ sub run {
     }
 }
 
+# One that is busy with a function hears no TERM.
 sub stop {
     my ($self, $signal) = @_;
     my $pid = delete $self->{pid} or return;
+    my $limit = time + 5;
 
     kill $signal // 'TERM', $pid;
     local $?;
-    waitpid $pid, 0;
+    while (waitpid($pid, POSIX::WNOHANG()) == 0) {
+        kill 'KILL', $pid if time > $limit;
+        sleep 0.01;
+    }
 }
 
 sub url { 'unix:' . $_[0]{sock} }
