@@ -356,7 +356,7 @@ local function bring_due(q, lane)
     make_ready(q, lane, crashes, 'RPUSH')
 end
 
--- The tenant has a turn less in flight.
+-- A turn of the tenant has ended: it may be under its cap again.
 local function let_in(q, t)
     if t.flight < t.limit and call('SREM', q.p .. 'capped', t.slug) == 1 then
         enter(q, t)

@@ -133,8 +133,9 @@ sub depth {
 }
 
 # Every key of the partition without its prefix, in one look: lists as arrays,
-# hashes and sorted sets as hashes, sets sorted, streams as the array of their entries'
-# headers.  Left out: what only remembers (seen, workers, the Redis process).
+# sets sorted, hashes and sorted sets as hashes, streams as the array of their
+# entries' headers.  Left out: what only remembers (seen, workers, the Redis
+# process).
 sub scan {
     my ($self) = @_;
     my ($prefix, %keys) = ($self->{prefix});
