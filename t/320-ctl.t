@@ -176,8 +176,15 @@ subtest 'depth' => sub {
         'these');
 };
 
+subtest 'a look does not say how many partitions there are' => sub {
+    $redis->flushall;
+    is ctl('SETTER_PARTITIONS=4', 'depth'), 0, 'a new Redis can be asked';
+    is_deeply [ grep { /:layout$/ } $redis->keys('*') ], [], 'and stays new';
+};
+
 subtest 'depth of partitions' => sub {
     $redis->flushall;
+    $redis->set('setter:{mm}:layout', '1 4');       # as workers do
     is(ctl('SETTER_PARTITIONS=4', '--json', 'depth'), 0, 'four');
     for my $tag (qw(mm cs si bk)) {
         my $queue = Setter::Queue->new($redis, tag => $tag);

@@ -35,6 +35,7 @@ ctl_redis(ctl_t *ctl)
     }
 
     ctl->queue.partitions = ctl->partitions;
+    ctl->queue.looks = 1;
     ctl->redis = redis_open(ctl->redis_url, "setterctl", queue_handshake,
                             &ctl->queue, error, sizeof(error));
 

@@ -42,6 +42,8 @@ typedef struct {
     long         max_failures;
     long         max_crashes;
 
+    int          looks;         /* leaves it to others to say how many
+                                   partitions a new Redis has */
     char         refusal[192];  /* set by the handshake: why this Redis must
                                    not be used; "" when it may */
 } queue_settings_t;

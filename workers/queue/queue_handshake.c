@@ -60,11 +60,13 @@ queue_check_layout(redis_t *redis, queue_settings_t *settings)
     setter_partition_key(key, 0, settings->partitions, "layout");
     queue_layout(layout, settings);
 
-    reply = queue_command(redis, 4, set, NULL, QUEUE_TIMEOUT_MS);
-    if (reply == NULL) {
-        return -1;
+    if (!settings->looks) {
+        reply = queue_command(redis, 4, set, NULL, QUEUE_TIMEOUT_MS);
+        if (reply == NULL) {
+            return -1;
+        }
+        freeReplyObject(reply);
     }
-    freeReplyObject(reply);
 
     reply = queue_command(redis, 2, get, NULL, QUEUE_TIMEOUT_MS);
     if (reply == NULL) {
@@ -73,8 +75,11 @@ queue_check_layout(redis_t *redis, queue_settings_t *settings)
 
     rc = 0;
 
-    if (reply->type != REDIS_REPLY_STRING
-        || strcmp(reply->str, layout) != 0)
+    if (reply->type == REDIS_REPLY_NIL && settings->looks) {
+        /* nobody has said it yet */
+
+    } else if (reply->type != REDIS_REPLY_STRING
+               || strcmp(reply->str, layout) != 0)
     {
         snprintf(reason, sizeof(reason), "Redis holds layout and partitions "
                  "\"%.32s\", and SETTER_PARTITIONS says \"%s\"",
