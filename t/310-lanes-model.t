@@ -388,11 +388,10 @@ sub invariants {
 
     # counters equal what was counted
     for my $slug (@{ $partition->{slugs} }) {
-        my $tenant = $keys->{"tenant:$slug"} // {};
-        my @counted = map { $_->{$slug} // 0 } \(%waiting, %flight, %ready);
+        my ($backlog, $tenant) = @$keys{'backlog', "tenant:$slug"};
         agree("counters of $slug",
-            [map { $tenant->{$_} // 0 } qw(waiting flight ready)],
-            \@counted);
+            [$backlog->{$slug} // 0, $tenant->{flight} // 0],
+            [$waiting{$slug} // 0, $flight{$slug} // 0]);
     }
     agree(sums => [@{ $keys->{state} }{qw(waiting ready)}],
         [sum0(values %waiting), sum0(values %ready)]);

@@ -23,10 +23,9 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
   later          zset    jobs that join their lane at the score
   leased         zset    lanes in a worker's hands; score = the lease's end
   claim:<lane>   hash    what is known of the lane, see below
-  tenant:<slug>  hash    waiting (jobs in lanes and nobody's hands), ready
-                         (lanes), flight (turns in hands), finish (end tag of
-                         the last turn); settings: weight, cap
-  backlog        zset    tenants with waiting jobs; score = how many
+  tenant:<slug>  hash    flight (turns in hands) and finish (end tag of the
+                         last one), while there are any; settings: weight, cap
+  backlog        zset    jobs in lanes and in nobody's hands, by tenant
   jobs           hash    id -> lane, of jobs in a worker's hands
   seen:<id>      string  sorted within the last hour
   rejects        stream  the last entries whose header could not be read
@@ -82,7 +81,8 @@ local function open(keys)
     end
     call, format = redis.call, string.format
     floor, max, min = math.floor, math.max, math.min
-    return { p = p, state = false, tenants = {}, order = {}, ring = false }
+    return { p = p, state = false, tenants = {}, order = {}, waiting = {},
+             entering = {}, ring = false }
 end
 
 local function read_clock(q)
@@ -112,47 +112,70 @@ local function state(q)
     return q.state
 end
 
--- Of a lane's name, or by its own.
-local function tenant(q, name)
-    local slug = name:match('^[^/]*')
+local function slug_of(lane)
+    return lane:match('^[^/]*')
+end
+
+local function tenant(q, slug)
     local t = q.tenants[slug]
     if not t then
-        local f = numbers(q.p .. 'tenant:' .. slug, 'waiting', 'ready',
-                          'flight', 'finish', 'weight', 'cap')
-        t = { slug = slug, waiting = f[1], had = f[1], ready = f[2],
-              flight = f[3], finish = f[4],
-              cost = f[5] > 0 and max(1, floor(COST / f[5])) or COST,
-              limit = f[6] > 0 and f[6] or CAP }
+        local f = numbers(q.p .. 'tenant:' .. slug, 'flight', 'finish',
+                          'weight', 'cap')
+        t = { slug = slug, flight = f[1], finish = f[2], changed = false,
+              cost = f[3] > 0 and max(1, floor(COST / f[3])) or COST,
+              limit = f[4] > 0 and f[4] or CAP }
         q.tenants[slug] = t
         q.order[#q.order + 1] = t
     end
     return t
 end
 
--- Counts jobs waiting or lanes ready, of the tenant and in all.
-local function count(q, t, what, n)
-    local s = state(q)
-    t[what], s[what] = t[what] + n, s[what] + n
+-- n jobs more wait in the tenant's lanes.
+local function add_waiting(q, slug, n)
+    q.waiting[slug] = (q.waiting[slug] or 0) + n
 end
 
-local function save_tenant(q, t)
-    local key = q.p .. 'tenant:' .. t.slug
-    if t.waiting == 0 and t.flight == 0 then
-        call('HDEL', key, 'waiting', 'ready', 'flight', 'finish')
-    else
-        call('HSET', key, 'waiting', t.waiting, 'ready', t.ready,
-             'flight', t.flight, 'finish', t.finish)
+-- A command for all of these members, or pairs, of a key; for none if so.
+local function each(command, key, members)
+    for i = 1, #members, 1000 do
+        call(command, key, unpack(members, i, min(i + 999, #members)))
     end
-    if t.waiting > 0 and t.waiting ~= t.had then
-        call('ZADD', q.p .. 'backlog', t.waiting, t.slug)
-    elseif t.waiting == 0 and t.had > 0 then
-        call('ZREM', q.p .. 'backlog', t.slug)
+end
+
+local function save_waiting(q)
+    local key, slugs, set, unset = q.p .. 'backlog', {}, {}, {}
+    for slug, n in pairs(q.waiting) do
+        if n ~= 0 then
+            slugs[#slugs + 1] = slug
+        end
     end
+    if #slugs == 0 then return end
+
+    for i, had in ipairs(call('ZMSCORE', key, unpack(slugs))) do
+        local n = q.waiting[slugs[i]]
+        state(q).waiting = state(q).waiting + n
+        n = n + (had or 0)
+        if n > 0 then
+            set[#set + 1] = n
+            set[#set + 1] = slugs[i]
+        else
+            unset[#unset + 1] = slugs[i]
+        end
+    end
+    each('ZADD', key, set)
+    each('ZREM', key, unset)
 end
 
 local function save(q)
+    each('ZADD', q.p .. 'tenants', q.entering)
+    save_waiting(q)
     for _, t in ipairs(q.order) do
-        save_tenant(q, t)
+        local key = q.p .. 'tenant:' .. t.slug
+        if t.changed and t.flight > 0 then
+            call('HSET', key, 'flight', t.flight, 'finish', t.finish)
+        elseif t.changed then
+            call('HDEL', key, 'flight', 'finish')
+        end
     end
     local s = q.state
     if s then
@@ -219,15 +242,14 @@ local function turn_length(elements, bytes)
     return #elements
 end
 
--- Adds the ids of elements from .. to to "ids": they are in a worker's hands.
-local function list_jobs(q, lane, elements, from, to, ids)
-    local fields = {}
+-- Adds the ids of elements from .. to to "ids", and for the hash "jobs" to
+-- "listed".  Returns the ids as they are kept.
+local function list_jobs(lane, elements, from, to, ids, listed)
     for i = from, to do
         ids[i] = elements[i]:match('^1\t([^\t]+)')
-        fields[#fields + 1] = ids[i]
-        fields[#fields + 1] = lane
+        listed[#listed + 1] = ids[i]
+        listed[#listed + 1] = lane
     end
-    call('HSET', q.p .. 'jobs', unpack(fields))
     return cjson.encode(ids)
 end
 
@@ -241,7 +263,8 @@ local function enter(q, t)
     end
     local s = state(q)
     s.arrival = max(s.clock, s.arrival + 1)
-    call('ZADD', q.p .. 'tenants', max(s.arrival, t.finish), t.slug)
+    q.entering[#q.entering + 1] = max(s.arrival, t.finish)
+    q.entering[#q.entering + 1] = t.slug
 end
 
 -- The lane may run.  "push" is LPUSH for one whose turn was cut short.
@@ -251,12 +274,11 @@ local function make_ready(q, lane, crashes, push)
         q.ring = true
         return
     end
-    local t = tenant(q, lane)
-    call(push, q.p .. 'ready:' .. t.slug, lane)
-    if t.ready == 0 then
-        enter(q, t)
+    local slug = slug_of(lane)
+    if call(push, q.p .. 'ready:' .. slug, lane) == 1 then
+        enter(q, tenant(q, slug))
     end
-    count(q, t, 'ready', 1)
+    state(q).ready = state(q).ready + 1
 end
 
 -- The lane waits for the end of its debounce window.
@@ -292,7 +314,7 @@ end
 local function append(q, job, element, at)
     local length = call('RPUSH', q.p .. 'lane:' .. job.lane, element)
 
-    count(q, tenant(q, job.lane), 'waiting', 1)
+    add_waiting(q, slug_of(job.lane), 1)
     if length > 1 and job.debounce > 0 then
         move_window(q, job, at)
     elseif length == 1 and job.debounce > 0 then
@@ -366,11 +388,14 @@ end
 
 -- The jobs of a turn that was not completed wait again.
 local function take_back(q, lane, ids)
-    local t = tenant(q, lane)
+    local t = tenant(q, slug_of(lane))
     call('HDEL', q.p .. 'claim:' .. lane, 'token', 'worker')
     call('HDEL', q.p .. 'jobs', unpack(ids))
-    count(q, t, 'waiting', #ids)
-    t.flight = t.flight - 1
+    add_waiting(q, t.slug, #ids)
+    t.flight, t.changed = t.flight - 1, true
+    if t.flight == 0 then
+        t.finish = 0
+    end
     let_in(q, t)
 end
 
@@ -413,8 +438,8 @@ local function heartbeat(q, a)
     recognise(q)
 end
 
-local function lease(q, lane, a)
-    local key, t, s = q.p .. 'claim:' .. lane, tenant(q, lane), state(q)
+local function lease(q, lane, t, a)
+    local key, s = q.p .. 'claim:' .. lane, state(q)
     local f = call('HMGET', key, 'ids', 'failures', 'crashes', 'reason')
     local failures, crashes = tonumber(f[2] or 0), tonumber(f[3] or 0)
     local jobs = f[1] and #cjson.decode(f[1])
@@ -426,11 +451,11 @@ local function lease(q, lane, a)
     local token = format('%.0f', s.token)
 
     call('HSET', key, 'token', token, 'worker', a.worker,
-         'ids', list_jobs(q, lane, elements, 1, jobs, {}))
+         'ids', list_jobs(lane, elements, 1, jobs, {}, a.listed))
     a.leased[#a.leased + 1] = a.lease_end
     a.leased[#a.leased + 1] = lane
-    count(q, t, 'waiting', -jobs)
-    t.flight = t.flight + 1
+    add_waiting(q, t.slug, -jobs)
+    t.flight, t.changed = t.flight + 1, true
 
     local dead = failures >= a.failures or crashes >= a.crashes
     a.turns[#a.turns + 1] = { lane, token, failures, crashes, dead and 1 or 0,
@@ -441,47 +466,44 @@ end
 -- one's tag, as its cap allows, and as there are slots.
 local function claim_tenant(q, a, low)
     local t, tag, s = tenant(q, low[1]), tonumber(low[2]), state(q)
-    local n = max(0, min(a.slots - #a.turns, t.limit - t.flight))
-    if low[4] then
-        n = min(n, max(1, math.ceil((low[4] - tag) / t.cost)))
-    end
+    local ready = q.p .. 'ready:' .. t.slug
+    local n = min(a.slots - #a.turns, t.limit - t.flight,
+                  max(1, math.ceil(((low[4] or NEVER) - tag) / t.cost)))
 
-    local lanes = call('LPOP', q.p .. 'ready:' .. t.slug, n) or {}
-    for _, lane in ipairs(lanes) do
-        lease(q, lane, a)
-        s.clock = max(s.clock, tag)
+    for _, lane in ipairs(n > 0 and call('LPOP', ready, n) or {}) do
+        lease(q, lane, t, a)
+        s.ready, s.clock = s.ready - 1, max(s.clock, tag)
         tag = tag + t.cost
         t.finish = tag
     end
-    -- the list is the truth: a count that is off must not keep us here for ever
-    count(q, t, 'ready', #lanes < n and -t.ready or -#lanes)
 
-    if t.ready > 0 and t.flight < t.limit then
+    local left = call('EXISTS', ready) == 1
+    if left and t.flight < t.limit then
         call('ZADD', q.p .. 'tenants', tag, t.slug)
-    else
-        call('ZREM', q.p .. 'tenants', t.slug)
+        return
     end
-    if t.ready > 0 and t.flight >= t.limit then
+    call('ZREM', q.p .. 'tenants', t.slug)
+    if left then
         call('SADD', q.p .. 'capped', t.slug)
     end
 end
 
 -- Returns whether something is left for this worker to claim.
 local function claim_turns(q, a)
-    local lane, low = a.suspect and call('LPOP', q.p .. 'suspects'), nil
+    local lane = a.suspect and call('LPOP', q.p .. 'suspects')
     if lane then
-        lease(q, lane, a)
+        lease(q, lane, tenant(q, slug_of(lane)), a)
     end
-    repeat
-        low = call('ZRANGE', q.p .. 'tenants', '0', '1', 'WITHSCORES')
-        if low[1] and #a.turns < a.slots then
-            claim_tenant(q, a, low)
-        end
-    until not low[1] or #a.turns >= a.slots
-    if #a.turns > 0 then
-        call('ZADD', q.p .. 'leased', unpack(a.leased))
+    each('ZADD', q.p .. 'tenants', q.entering)
+    q.entering = {}
+    while #a.turns < a.slots do
+        local low = call('ZRANGE', q.p .. 'tenants', '0', '1', 'WITHSCORES')
+        if #low == 0 then break end
+        claim_tenant(q, a, low)
     end
-    return low[1] and call('EXISTS', q.p .. 'tenants') == 1
+    each('ZADD', q.p .. 'leased', a.leased)
+    each('HSET', q.p .. 'jobs', a.listed)
+    return call('EXISTS', q.p .. 'tenants') == 1
 end
 
 -- setter_claim inbox  worker version slots suspect lease_ms turn_jobs
@@ -500,7 +522,7 @@ local function claim(keys, args)
                 lease_end = format('%.0f', q.now + args[5]),
                 jobs = min(JOBS, tonumber(args[6])), bytes = tonumber(args[7]),
                 failures = tonumber(args[8]), crashes = tonumber(args[9]),
-                turns = {}, leased = {} }
+                turns = {}, leased = {}, listed = {} }
     local rejected = state(q).rejected
 
     heartbeat(q, a)
@@ -539,11 +561,12 @@ local function more(keys, args)
     local elements = call('LRANGE', q.p .. 'lane:' .. lane, '0', limit - 1)
     local length = turn_length(elements, tonumber(args[4]))
     if length > jobs then
-        local key = q.p .. 'claim:' .. lane
-        call('HSET', key, 'ids', list_jobs(q, lane, elements, jobs + 1, length,
-                                           ids))
+        local key, listed = q.p .. 'claim:' .. lane, {}
+        call('HSET', key, 'ids', list_jobs(lane, elements, jobs + 1, length,
+                                           ids, listed))
         call('HDEL', key, 'quiet', 'limit')
-        count(q, tenant(q, lane), 'waiting', jobs - length)
+        each('HSET', q.p .. 'jobs', listed)
+        add_waiting(q, slug_of(lane), jobs - length)
         save(q)
     end
     return { unpack(elements, jobs + 1, length) }
@@ -571,14 +594,17 @@ end
 local function complete(keys, args)
     local q, lane = open(keys), args[1]
     local list, key = q.p .. 'lane:' .. lane, q.p .. 'claim:' .. lane
+    local tenant_key = q.p .. 'tenant:' .. slug_of(lane)
     local f = held(q, lane, args[2])
     if not f then return 0 end
 
     call('HDEL', q.p .. 'jobs', unpack(f[1]))
     call('ZREM', q.p .. 'leased', lane)
-    if call('HINCRBY', q.p .. 'tenant:' .. lane:match('^[^/]*'), 'flight',
-            '-1') == 0 or call('EXISTS', q.p .. 'capped') == 1 then
-        let_in(q, tenant(q, lane))
+    if call('HINCRBY', tenant_key, 'flight', '-1') == 0 then
+        call('HDEL', tenant_key, 'flight', 'finish')
+    end
+    if call('EXISTS', q.p .. 'capped') == 1 then
+        let_in(q, tenant(q, slug_of(lane)))
     end
 
     if call('LLEN', list) == #f[1] then
@@ -630,8 +656,8 @@ local function oldest_ms(q)
     end
     for _, slug in ipairs(call('ZRANGE', q.p .. 'tenants', '0', '9')) do
         local lane = call('LINDEX', q.p .. 'ready:' .. slug, '0')
-        local job = job_of(call('LINDEX', q.p .. 'lane:' .. lane, '0'))
-        oldest = min(oldest, job.received)
+        local element = lane and call('LINDEX', q.p .. 'lane:' .. lane, '0')
+        oldest = min(oldest, element and job_of(element).received or oldest)
     end
     return q.now - oldest
 end
@@ -649,8 +675,8 @@ local function depth(keys, args)
                   or call('ZREVRANGE', p .. 'backlog', '0', LISTED - 1)
 
     for i, slug in ipairs(slugs) do
-        local t = tenant(q, slug)
-        tenants[i] = { slug, t.waiting, t.flight }
+        local waiting = call('ZSCORE', p .. 'backlog', slug)
+        tenants[i] = { slug, tonumber(waiting or 0), tenant(q, slug).flight }
     end
     return { 'inbox', call('XLEN', p .. 'inbox'), 'waiting', s.waiting,
              'later', call('ZCARD', p .. 'later'), 'ready', s.ready,

@@ -107,13 +107,15 @@ sub make_ready {
     return 0;
 }
 
-# The lane has left its worker's hands.
+# The lane has left its worker's hands; a tenant with none in flight has no
+# past.  Returns 1 when others have to be told.
 sub land {
     my ($self, $lane) = @_;
     my $tenant = $self->tenant($lane->{slug});
 
     $lane->{state} = 'landed';
     delete @$lane{qw(token worker lease_end)};
+    $tenant->{finish} = 0 unless $self->flight($tenant->{slug});
     return 0 if !$tenant->{capped} || $self->full($tenant);
     $self->enter($tenant);
     return 1;
@@ -208,7 +210,6 @@ sub claim {
     my @turns = $self->hand_out($now, $args);
     my $next = $self->next_ms($now);
     $self->ring if $ring;
-    $self->forget;
 
     return ($next, $self->{rejected} - $rejected, @turns);
 }
@@ -294,16 +295,6 @@ sub next_ms {
     return @at ? max(0, min(@at) - $now) : -1;
 }
 
-# A tenant with nothing waiting and nothing in flight has no past.
-sub forget {
-    my ($self) = @_;
-
-    for my $tenant (values %{ $self->{tenants} }) {
-        $tenant->{finish} = 0 unless $self->flight($tenant->{slug})
-            || $self->waiting($tenant->{slug});
-    }
-}
-
 # What claim gave goes on record: its token and who has it.
 sub given {
     my ($self, $name, $token, $worker) = @_;
@@ -357,7 +348,6 @@ sub complete {
     }
     $self->append($_) for @follow_up;
     $self->ring if $ring;
-    $self->forget;
 }
 
 sub fail {
@@ -369,7 +359,6 @@ sub fail {
     $self->land($lane);
     @$lane{qw(state cause due)} = ('due', 'retry', $due);
     $self->ring;
-    $self->forget;
 }
 
 # The keys the partition ought to have, as Setter::Queue's scan gives them.
@@ -413,11 +402,8 @@ sub keys {
         $keys{"tenant:$slug"} = {
             (map { defined $tenant->{$_} ? ($_ => $tenant->{$_}) : () }
                 qw(weight cap)),
-            $flight{$slug} || $waiting{$slug} ? (
-                flight => $flight{$slug}, waiting => $waiting{$slug},
-                ready => scalar @{ $tenant->{ready} },
-                finish => $tenant->{finish},
-            ) : (),
+            $flight{$slug} ? (flight => $flight{$slug},
+                finish => $tenant->{finish}) : (),
         };
     }
 
