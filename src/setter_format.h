@@ -34,7 +34,7 @@ typedef struct {
     const char           *path;         /* in the request's body */
     setter_field_type_e   type;
     unsigned              required:1;
-    unsigned              variables:1;  /* "{{...}}" unresolved counts as empty */
+    unsigned              variables:1;  /* "{{...}}" counts as empty */
     size_t                member;       /* offsetof(setter_job_t, …) */
 } setter_format_field_t;
 
