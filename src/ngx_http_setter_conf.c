@@ -1,0 +1,152 @@
+#include "ngx_http_setter_conf.h"
+#include "ngx_http_setter_plan.h"
+#include "ngx_http_setter_stat.h"
+
+
+void *
+ngx_http_setter_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_setter_main_conf_t));
+    if (smcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     smcf->redis = NULL;
+     *     smcf->stat = NULL;
+     *     smcf->slots = NULL;
+     */
+
+    smcf->partitions = NGX_CONF_UNSET_UINT;
+    smcf->zone_size = NGX_CONF_UNSET_SIZE;
+
+    if (ngx_array_init(&smcf->formats, cf->pool, 4,
+                       sizeof(const setter_format_t *))
+        != NGX_OK)
+    {
+        return NULL;
+    }
+
+    return smcf;
+}
+
+
+char *
+ngx_http_setter_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_setter_main_conf_t *smcf = conf;
+
+    ngx_conf_init_uint_value(smcf->partitions, 1);
+    ngx_conf_init_size_value(smcf->zone_size, 8 * 1024 * 1024);
+
+    if (smcf->redis == NULL) {
+        return NGX_CONF_OK;
+    }
+
+    smcf->slots = ngx_pcalloc(cf->pool,
+                              smcf->formats.nelts * sizeof(ngx_uint_t));
+    if (smcf->slots == NULL
+        || ngx_http_setter_redis_inboxes(cf, smcf->redis) != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_setter_stat_add_zone(cf, smcf);
+}
+
+
+void *
+ngx_http_setter_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_setter_loc_conf_t));
+    if (slcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     slcf->format = NULL;
+     *     slcf->format_n = 0;
+     *     slcf->plan = NULL;
+     *     slcf->dedupe = { 0, NULL };
+     *     slcf->lane = NULL;
+     *     slcf->api = 0;
+     */
+
+    slcf->tenants = NGX_CONF_UNSET_PTR;
+    slcf->known = NGX_CONF_UNSET_UINT;
+    slcf->verify = NGX_CONF_UNSET_PTR;
+    slcf->required = NGX_CONF_UNSET_PTR;
+    slcf->defaults = NGX_CONF_UNSET_PTR;
+    slcf->sets = NGX_CONF_UNSET_PTR;
+    slcf->no_dedupe = NGX_CONF_UNSET;
+    slcf->debounce = NGX_CONF_UNSET_MSEC;
+    slcf->debounce_max = NGX_CONF_UNSET_MSEC;
+    slcf->max_job = NGX_CONF_UNSET_SIZE;
+    slcf->compat = NGX_CONF_UNSET_UINT;
+
+    return slcf;
+}
+
+
+char *
+ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_setter_loc_conf_t *prev = parent;
+    ngx_http_setter_loc_conf_t *conf = child;
+
+    ngx_http_setter_main_conf_t  *smcf;
+
+    ngx_conf_merge_ptr_value(conf->tenants, prev->tenants, NULL);
+    ngx_conf_merge_uint_value(conf->known, prev->known, 1);
+    ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
+    ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
+    ngx_conf_merge_ptr_value(conf->defaults, prev->defaults, NULL);
+    ngx_conf_merge_ptr_value(conf->sets, prev->sets, NULL);
+
+    if (conf->no_dedupe == NGX_CONF_UNSET) {
+        conf->dedupe = prev->dedupe;
+    }
+
+    ngx_conf_merge_value(conf->no_dedupe, prev->no_dedupe, 0);
+
+    if (conf->lane == NULL) {
+        conf->lane = prev->lane;
+    }
+
+    ngx_conf_merge_msec_value(conf->debounce, prev->debounce, 0);
+    ngx_conf_merge_msec_value(conf->debounce_max, prev->debounce_max, 0);
+    ngx_conf_merge_size_value(conf->max_job, prev->max_job, 256 * 1024);
+    ngx_conf_merge_uint_value(conf->compat, prev->compat, 0);
+
+    if (conf->format == NULL && conf->api == 0) {
+        return NGX_CONF_OK;
+    }
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_setter_module);
+
+    if (smcf->redis == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no \"setter_redis\" for "
+                           "\"setter_webhook\" or \"setter_api\"");
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->api) {
+        return NGX_CONF_OK;
+    }
+
+    if (conf->tenants == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"setter_tenant\" for \"setter_webhook\"");
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_setter_plan(cf, conf);
+}
