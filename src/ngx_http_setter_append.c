@@ -143,6 +143,8 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
 
     job = &ctx->job;
 
+    ngx_memzero(&header, sizeof(setter_job_header_t));
+
     header.id = job->id;
     header.tenant = job->tenant;
     header.kind = job->kind;
@@ -150,7 +152,6 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
     header.received_ms = job->received_ms;
     header.debounce_ms = slcf->debounce;
     header.debounce_max_ms = slcf->debounce_max;
-    header.send_at_ms = 0;
 
     setter_buf_init(&ctx->header, &ctx->alloc, 128 + job->lane.len);
     setter_job_header_write(&ctx->header, &header);

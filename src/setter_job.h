@@ -47,6 +47,7 @@ typedef struct {
     int64_t       debounce_ms;      /* 0: none */
     int64_t       debounce_max_ms;
     int64_t       send_at_ms;       /* 0: at once */
+    setter_str_t  flags;            /* "again,…", words; len 0: none */
 } setter_job_header_t;
 
 
@@ -81,13 +82,23 @@ int setter_job_read(setter_job_t *job, const char *json, size_t len,
 /*
  * The header is one line of tab-separated fields, the first its version:
  *   1 id tenant kind lane received_ms debounce_ms debounce_max_ms send_at_ms
+ *   [flags]
  * New fields are only ever added at the end.  Bytes that are not visible
  * ASCII, which no valid field has, are percent-encoded.  Reading points into
  * the line and returns SETTER_ERROR when it is no such header.
+ *
+ * Flags are words joined by ",", and words that nobody knows mean nothing:
+ *   again      has leave to come a second time: requeued or reconciled
+ *   over       the tenant's quota was used up: to be recorded, not answered
+ *   status=…   what became of the job, on a job of kind "record"
  */
 void setter_job_header_write(setter_buf_t *buf,
     const setter_job_header_t *header);
 int setter_job_header_read(setter_job_header_t *header, setter_str_t line);
+
+/* Whether the word is one of the header's flags: 1 or 0. */
+int setter_job_header_has(const setter_job_header_t *header,
+    const char *word);
 
 
 #endif /* SETTER_JOB_H */

@@ -24,6 +24,10 @@ setter_job_header_write(setter_buf_t *buf, const setter_job_header_t *header)
     setter_header_number(buf, header->debounce_ms);
     setter_header_number(buf, header->debounce_max_ms);
     setter_header_number(buf, header->send_at_ms);
+
+    if (header->flags.len > 0) {
+        setter_header_text(buf, header->flags);
+    }
 }
 
 
@@ -47,7 +51,42 @@ setter_job_header_read(setter_job_header_t *header, setter_str_t line)
         return SETTER_ERROR;
     }
 
+    /* what is behind the fields that everybody has spoils nothing */
+    header->flags.data = line.data;
+    header->flags.len = 0;
+
+    while (header->flags.len < line.len
+           && line.data[header->flags.len] != '\t')
+    {
+        header->flags.len++;
+    }
+
     return SETTER_OK;
+}
+
+
+int
+setter_job_header_has(const setter_job_header_t *header, const char *word)
+{
+    size_t        len, i, n;
+    setter_str_t  flags;
+
+    len = strlen(word);
+    flags = header->flags;
+
+    for (i = 0; i < flags.len; i += n + 1) {
+        n = 0;
+
+        while (i + n < flags.len && flags.data[i + n] != ',') {
+            n++;
+        }
+
+        if (n == len && memcmp(flags.data + i, word, len) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

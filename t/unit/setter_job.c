@@ -237,6 +237,7 @@ test_header(void **state)
 
     (void) state;
 
+    memset(&header, 0, sizeof(header));
     header.id = unit_str(ID);
     header.tenant = unit_str("acme");
     header.kind = unit_str("message");
@@ -252,8 +253,13 @@ test_header(void **state)
                      "acme/conv/whatsapp:-:%2B15550100\t"
                      "1795170600123\t2000\t8000\t0");
 
-    /* a newer writer's fields are passed over */
-    setter_buf_text(&buf, "\tnew\t");
+    line.data = buf.data;
+    line.len = buf.len;
+    assert_int_equal(setter_job_header_read(&again, line), SETTER_OK);
+    assert_int_equal(again.flags.len, 0);
+
+    /* a newer writer's words and fields are passed over */
+    setter_buf_text(&buf, "\tnew\tmore\t");
 
     line.data = buf.data;
     line.len = buf.len;
@@ -267,6 +273,58 @@ test_header(void **state)
     assert_int_equal(again.debounce_ms, 2000);
     assert_int_equal(again.debounce_max_ms, 8000);
     assert_int_equal(again.send_at_ms, 0);
+    assert_text(again.flags, "new");
+
+    unit_memory_free(&memory);
+}
+
+
+static void
+test_header_flags(void **state)
+{
+    size_t                    i;
+    unit_memory_t             memory;
+    setter_buf_t              buf;
+    setter_str_t              line;
+    setter_job_header_t       header, again;
+
+    static const char *const  absent[] = {
+        "", "ove", "overt", "again,over", "status", "done", "="
+    };
+
+    (void) state;
+
+    memset(&header, 0, sizeof(header));
+    header.id = header.tenant = header.kind = header.lane = unit_str("x");
+    assert_false(setter_job_header_has(&header, "again"));
+
+    header.flags = unit_str("again,over,status=done");
+    setter_buf_init(&buf, unit_memory_init(&memory, -1), 0);
+    setter_job_header_write(&buf, &header);
+    assert_text(buf, "1\tx\tx\tx\tx\t0\t0\t0\t0\tagain,over,status=done");
+
+    line.data = buf.data;
+    line.len = buf.len;
+    assert_int_equal(setter_job_header_read(&again, line), SETTER_OK);
+    assert_text(again.flags, "again,over,status=done");
+    assert_true(setter_job_header_has(&again, "again"));
+    assert_true(setter_job_header_has(&again, "over"));
+    assert_true(setter_job_header_has(&again, "status=done"));
+
+    for (i = 0; i < sizeof(absent) / sizeof(absent[0]); i++) {
+        assert_false(setter_job_header_has(&again, absent[i]));
+    }
+
+    /* nor do odd ones spoil the header */
+    assert_int_equal(setter_job_header_read(&again,
+                         unit_str("1\ti\tt\tk\tl\t1\t2\t3\t4\t,,\xff ,over")),
+                     SETTER_OK);
+    assert_true(setter_job_header_has(&again, "over"));
+    assert_false(setter_job_header_has(&again, "again"));
+    assert_int_equal(setter_job_header_read(&again,
+                         unit_str("1\ti\tt\tk\tl\t1\t2\t3\t4\t")),
+                     SETTER_OK);
+    assert_int_equal(again.flags.len, 0);
 
     unit_memory_free(&memory);
 }
@@ -391,6 +449,7 @@ static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_reading_others),
     cmocka_unit_test(test_time),
     cmocka_unit_test(test_header),
+    cmocka_unit_test(test_header_flags),
     cmocka_unit_test(test_header_holds_no_control),
     cmocka_unit_test(test_bad_headers),
     cmocka_unit_test(test_slug)
