@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "reply/inbound.h"
+#include "reply/kind.h"
 #include "runtime/log.h"
 #include "setter_json.h"
 
 
-#define INBOUND_ID_MAX     256  /* bytes of an address or a provider's id */
 #define INBOUND_TRACE_AT   3    /* in a traceparent */
 #define INBOUND_TRACE_LEN  32
 
@@ -19,8 +19,6 @@ static const char *inbound_id(turn_t *turn, const setter_job_header_t *header);
 static int inbound_known(const turn_t *turn, const char *id);
 static void inbound_trace(setter_str_t trace);
 static void inbound_judge(turn_t *turn, turn_job_t *job,
-    const setter_job_header_t *header);
-static const char *inbound_unfit(const setter_job_t *job,
     const setter_job_header_t *header);
 static setter_str_t inbound_surface(turn_t *turn, setter_str_t envelope);
 static int inbound_same(setter_str_t a, setter_str_t b);
@@ -148,41 +146,23 @@ inbound_judge(turn_t *turn, turn_job_t *job,
     }
 
     job->readable = 1;
-    job->unfit = inbound_unfit(&job->job, header);
+    job->unfit = turn->kind->unfit(job, header);
     job->surface = inbound_surface(turn, job->envelope);
 }
 
 
-/* Why this version cannot answer the job, or NULL. */
-static const char *
-inbound_unfit(const setter_job_t *job, const setter_job_header_t *header)
+const char *
+inbound_disagrees(const turn_job_t *job, const setter_job_header_t *header)
 {
-    static const setter_str_t  message = setter_str("message");
-
-    if (!inbound_same(job->id, header->id)
-        || !inbound_same(job->kind, header->kind)
-        || !inbound_same(job->tenant, header->tenant)
-        || !inbound_same(job->lane, header->lane))
+    if (!inbound_same(job->job.id, header->id)
+        || !inbound_same(job->job.kind, header->kind)
+        || !inbound_same(job->job.tenant, header->tenant)
+        || !inbound_same(job->job.lane, header->lane))
     {
         return "the envelope disagrees with its header";
     }
 
-    if (!inbound_same(job->kind, message)) {
-        return "this version does not handle the kind";
-    }
-
-    if (job->provider.data == NULL || channel_find(job->provider) == NULL) {
-        return "unknown provider";
-    }
-
-    if (job->from.len == 0 || job->from.len > INBOUND_ID_MAX
-        || job->to.len > INBOUND_ID_MAX
-        || job->provider_id.len > INBOUND_ID_MAX)
-    {
-        return "an address or id is missing or too long";
-    }
-
-    return job->text.len == 0 ? "no text" : NULL;
+    return NULL;
 }
 
 

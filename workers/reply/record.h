@@ -15,6 +15,12 @@
  */
 record_e record_inbound(turn_t *turn);
 
+/*
+ * For kinds without a conversation: records the jobs.  Sets live of each, and
+ * the turn's ref and last.
+ */
+record_e record_jobs(turn_t *turn);
+
 /* Stores the reply as composed.  RECORD_HELD: the turn is stale. */
 record_e record_composed(turn_t *turn);
 

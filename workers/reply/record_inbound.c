@@ -9,8 +9,7 @@
 #include <string.h>
 
 #include "reply/inbound.h"
-#include "reply/record.h"
-#include "setter_json.h"
+#include "reply/record_parts.h"
 
 
 #define RECORD_BURST  20    /* messages an exchange, to bound the memory */
@@ -25,23 +24,8 @@ enum {
     STATUS = 0, SEEN, ID, STATE, TEXT, PROVIDER, ADDRESS, SENDER, SURFACE
 };
 
-/* How an envelope is stored. */
-enum {
-    JSON = 0,
-    STRING,             /* JSON that jsonb cannot hold, or not JSON */
-    ASCII               /* not even text: the rest as question marks */
-};
 
-
-static record_e record_inbound_as(turn_t *turn, int form);
-static const char *record_list(turn_t *turn, int form);
-static void record_list_job(setter_buf_t *buf, const turn_job_t *job,
-    size_t n, int form);
-static void record_payload(setter_buf_t *buf, const turn_job_t *job,
-    int form);
-static void record_ascii(setter_buf_t *buf, setter_str_t text);
-static void record_member(setter_buf_t *buf, const char *name,
-    const char *text);
+static record_e record_inbound_as(turn_t *turn, record_form_e form);
 static const char *record_ids(turn_t *turn);
 static record_e record_view(turn_t *turn, const pg_answer_t *answer);
 static void record_state(turn_job_t *job, const pg_answer_t *answer,
@@ -70,9 +54,6 @@ static const char  record_take[] =
     " RETURNING turn_token = $3, taken_over,"
     "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1)";
 
-static const char  record_tenant[] =
-    "INSERT INTO tenants (slug) VALUES ($1) ON CONFLICT DO NOTHING";
-
 static const char  record_contacts[] =
     "INSERT INTO contacts AS c (tenant, provider, address, profile)"
     " SELECT DISTINCT ON (e.provider, e.address)"
@@ -85,20 +66,6 @@ static const char  record_contacts[] =
     " SET profile = excluded.profile"
     " WHERE excluded.profile IS DISTINCT FROM c.profile"
     "  AND excluded.profile IS NOT NULL";
-
-static const char  record_jobs[] =
-    "INSERT INTO jobs AS j (tenant, id, kind, lane, status, reason, attempts,"
-    "  turn_token, payload, received_at)"
-    " SELECT $1, e.id, e.kind, $2, e.status, e.reason, $3::integer,"
-    "  $4::bigint, e.payload, to_timestamp(e.received / 1000.0)"
-    " FROM jsonb_to_recordset($5::jsonb)"
-    "  AS e (id uuid, kind text, status text, reason text, received bigint,"
-    "   payload jsonb)"
-    " ON CONFLICT (tenant, id) DO UPDATE"
-    " SET status = excluded.status, reason = excluded.reason,"
-    "  attempts = excluded.attempts, turn_token = excluded.turn_token"
-    " WHERE j.status IN ('queued', 'processing')"
-    "  AND j.turn_token <= excluded.turn_token";
 
 static const char  record_messages[] =
     "INSERT INTO messages (tenant, id, lane, direction, state, provider,"
@@ -143,26 +110,20 @@ static const char  record_repeat[] =
 record_e
 record_inbound(turn_t *turn)
 {
-    int       form;
     record_e  rc;
 
-    rc = RECORD_REFUSED;
-
-    for (form = JSON; form <= ASCII && rc == RECORD_REFUSED; form++) {
-        rc = record_inbound_as(turn, form);
-    }
-
+    rc = record_as(turn, record_inbound_as);
     return rc == RECORD_OK ? record_repeated(turn) : rc;
 }
 
 
 static record_e
-record_inbound_as(turn_t *turn, int form)
+record_inbound_as(turn_t *turn, record_form_e form)
 {
     size_t         i, n;
     record_e       rc;
     const char    *tenant, *lane, *token, *ids, *list;
-    const char    *received, *tries, *exchanges, *rows;
+    const char    *received, *exchanges, *rows;
     pg_query_t    *queries;
     pg_answer_t    answer;
 
@@ -172,8 +133,6 @@ record_inbound_as(turn_t *turn, int form)
     ids = record_ids(turn);
     list = record_list(turn, form);
     received = unit_number(turn, turn->jobs[turn->njobs - 1].received_ms);
-    tries = unit_number(turn, turn->claim->failures + turn->claim->crashes
-                              + 1);
     exchanges = unit_number(turn, turn->worker->memory_exchanges);
     rows = unit_number(turn, RECORD_BURST
                              * (turn->worker->memory_exchanges + 1));
@@ -181,18 +140,17 @@ record_inbound_as(turn_t *turn, int form)
     n = EACH_JOB + turn->njobs;
     queries = arena_get(turn->claim->arena, n * sizeof(pg_query_t));
 
-    if (ids == NULL || list == NULL || received == NULL || tries == NULL
-        || exchanges == NULL || rows == NULL || queries == NULL)
+    if (ids == NULL || list == NULL || received == NULL || exchanges == NULL
+        || rows == NULL || queries == NULL
+        || record_list_queries(turn, list, &queries[TENANT], &queries[JOBS])
+           != 0)
     {
         return RECORD_AWAY;
     }
 
     queries[TAKE] = (pg_query_t) {
         record_take, 4, { tenant, lane, token, received } };
-    queries[TENANT] = (pg_query_t) { record_tenant, 1, { tenant } };
     queries[CONTACTS] = (pg_query_t) { record_contacts, 2, { tenant, list } };
-    queries[JOBS] = (pg_query_t) {
-        record_jobs, 5, { tenant, lane, tries, token, list } };
     queries[MESSAGES] = (pg_query_t) {
         record_messages, 3, { tenant, lane, list } };
     queries[SAID] = (pg_query_t) {
@@ -210,106 +168,6 @@ record_inbound_as(turn_t *turn, int form)
     }
 
     return rc;
-}
-
-
-/* The jobs as one JSON array, which the statements unfold. */
-static const char *
-record_list(turn_t *turn, int form)
-{
-    size_t        i;
-    setter_buf_t  buf;
-
-    setter_buf_init(&buf, arena_alloc(turn->claim->arena), 1024);
-
-    for (i = 0; i < turn->njobs; i++) {
-        setter_buf_byte(&buf, i == 0 ? '[' : ',');
-        record_list_job(&buf, &turn->jobs[i], i + 1, form);
-    }
-
-    setter_buf_append(&buf, "]", 2);
-    return buf.failed ? NULL : buf.data;
-}
-
-
-/* One that is not fit to be answered is dead at once, and no message. */
-static void
-record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n, int form)
-{
-    setter_buf_text(buf, "{\"n\":");
-    setter_buf_number(buf, (int64_t) n);
-    setter_json_name(buf, "received");
-    setter_buf_number(buf, job->received_ms);
-    record_member(buf, "id", job->id);
-    setter_json_member(buf, "kind", job->job.kind);
-    record_member(buf, "status", job->unfit == NULL ? "processing" : "dead");
-
-    if (job->unfit != NULL) {
-        record_member(buf, "reason", job->unfit);
-
-    } else {
-        setter_json_member(buf, "provider", job->job.provider);
-        setter_json_member(buf, "provider_id", job->job.provider_id);
-        setter_json_member(buf, "address", job->job.from);
-        setter_json_member(buf, "sender", job->job.to);
-        setter_json_member(buf, "type", job->job.type);
-        setter_json_member(buf, "text", job->job.text);
-    }
-
-    if (form == JSON && job->job.profile.data != NULL) {
-        setter_json_name(buf, "profile");
-        setter_buf_append(buf, job->job.profile.data, job->job.profile.len);
-    }
-
-    setter_json_name(buf, "payload");
-    record_payload(buf, job, form);
-    setter_buf_byte(buf, '}');
-}
-
-
-static void
-record_payload(setter_buf_t *buf, const turn_job_t *job, int form)
-{
-    if (form == JSON && job->readable) {
-        setter_buf_append(buf, job->envelope.data, job->envelope.len);
-
-    } else if (form == ASCII) {
-        record_ascii(buf, job->envelope);
-
-    } else {
-        setter_json_string(buf, job->envelope.data, job->envelope.len);
-    }
-}
-
-
-static void
-record_ascii(setter_buf_t *buf, setter_str_t text)
-{
-    char    byte;
-    size_t  i;
-
-    setter_buf_byte(buf, '"');
-
-    for (i = 0; i < text.len; i++) {
-        byte = text.data[i];
-        if (byte == '"' || byte == '\\') {
-            setter_buf_byte(buf, '\\');
-        }
-        setter_buf_byte(buf, byte >= ' ' && byte <= '~' ? byte : '?');
-    }
-
-    setter_buf_byte(buf, '"');
-}
-
-
-static void
-record_member(setter_buf_t *buf, const char *name, const char *text)
-{
-    setter_str_t  str;
-
-    str.data = text;
-    str.len = strlen(text);
-    setter_json_member(buf, name, str);
 }
 
 

@@ -1,13 +1,12 @@
 /*
- * The walk of a turn, from top to bottom.
+ * A turn from its claim to its end; what it does in between is its kind's.
  */
 
 #include <string.h>
 
-#include "reply/ask.h"
 #include "reply/claim.h"
-#include "reply/deliver.h"
 #include "reply/inbound.h"
+#include "reply/kind.h"
 #include "reply/record.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
@@ -21,17 +20,9 @@
 
 static void turn_run(void *data);
 static turn_end_e turn_walk(turn_t *turn);
-static turn_end_e turn_record(turn_t *turn);
-static turn_end_e turn_judge(turn_t *turn);
-static turn_end_e turn_finish_old(turn_t *turn);
-static turn_end_e turn_drop(turn_t *turn, const char *status,
-    const char *reason);
-static turn_end_e turn_address(turn_t *turn);
-static turn_end_e turn_answer(turn_t *turn);
 static void turn_close(turn_t *turn, turn_end_e end);
 static int64_t turn_delay(const turn_t *turn, turn_end_e end);
 static void turn_log(const turn_t *turn, turn_end_e end);
-static const char *turn_job(const turn_t *turn);
 static void turn_release(turn_t *turn);
 
 
@@ -54,6 +45,7 @@ turn_start(worker_t *worker, queue_turn_t *claim)
     turn->tenant = arena_copy(claim->arena, claim->tenant.data,
                               claim->tenant.len);
     turn->lane = arena_copy(claim->arena, claim->lane.data, claim->lane.len);
+    turn->kind = kind_find(claim->jobs[0].header.kind);
     turn->suspect = claim->crashes >= TURN_SUSPECT;
 
     if (turn->tenant == NULL || turn->lane == NULL) {
@@ -91,34 +83,24 @@ turn_run(void *data)
 static turn_end_e
 turn_walk(turn_t *turn)
 {
-    size_t      i;
-    turn_end_e  end;
+    turn_end_e           end;
+    const kind_step_pt  *step;
 
-    static turn_end_e (*const  steps[])(turn_t *turn) = {
-        inbound_read,
-        turn_record,
-        turn_judge,
-        turn_address,
-        deliver_check,
-        turn_answer,
-        deliver_reply
-    };
+    end = inbound_read(turn);
 
-    for (i = 0, end = TURN_GOES_ON; end == TURN_GOES_ON; i++) {
-        end = steps[i](turn);
+    for (step = turn->kind->steps; end == TURN_GOES_ON && *step != NULL;
+         step++)
+    {
+        end = (*step)(turn);
     }
 
-    return end;
+    return end == TURN_GOES_ON ? TURN_DONE : end;
 }
 
 
-static turn_end_e
-turn_record(turn_t *turn)
+turn_end_e
+turn_recorded(turn_t *turn, record_e rc)
 {
-    record_e  rc;
-
-    rc = record_inbound(turn);
-
     if (rc == RECORD_OK) {
         turn_step(turn, "recorded");
     }
@@ -129,127 +111,6 @@ turn_record(turn_t *turn)
                   turn->tenant, "job", turn_job(turn));
         turn->outcome = "dead";
         return TURN_DONE;
-    }
-
-    return unit_ends(turn, rc);
-}
-
-
-/* What there is to do, now that the record is known. */
-static turn_end_e
-turn_judge(turn_t *turn)
-{
-    if (turn->ref == NULL) {
-        return TURN_DONE;
-    }
-
-    if (turn->reply.state != NULL
-        && strcmp(turn->reply.state, "composed") != 0)
-    {
-        return turn_finish_old(turn);
-    }
-
-    if (turn->claim->dead) {
-        log_error("jobs given up", "tenant", turn->tenant, "job",
-                  turn_job(turn));
-        return turn_drop(turn, "dead", arena_copy(turn->claim->arena,
-                                           turn->claim->reason.data,
-                                           turn->claim->reason.len));
-    }
-
-    if (turn->suspended) {
-        return turn_drop(turn, "failed", "the tenant is suspended");
-    }
-
-    if (turn->taken_over) {
-        return turn_drop(turn, "done", "a person has taken over");
-    }
-
-    return TURN_GOES_ON;
-}
-
-
-/* The reply of an earlier claim went as far as the provider, or may have. */
-static turn_end_e
-turn_finish_old(turn_t *turn)
-{
-    if (strcmp(turn->reply.state, "sending") == 0) {
-        return turn_settle(turn, "unknown", NULL, "done",
-                           "the worker was lost while it sent");
-    }
-
-    return turn_settle(turn, NULL, NULL, "done", NULL);
-}
-
-
-/* No answer: a reply that is composed already fails. */
-static turn_end_e
-turn_drop(turn_t *turn, const char *status, const char *reason)
-{
-    return turn_settle(turn, turn->reply.state == NULL ? NULL : "failed",
-                       NULL, status, reason);
-}
-
-
-/* The answer goes to whoever wrote last. */
-static turn_end_e
-turn_address(turn_t *turn)
-{
-    arena_t       *arena;
-    turn_job_t    *last;
-    turn_reply_t  *reply;
-
-    if (turn->reply.state != NULL) {
-        return TURN_GOES_ON;
-    }
-
-    arena = turn->claim->arena;
-    last = turn->last;
-    reply = &turn->reply;
-
-    reply->provider = arena_copy(arena, last->job.provider.data,
-                                 last->job.provider.len);
-    reply->address = arena_copy(arena, last->job.from.data,
-                                last->job.from.len);
-
-    if (last->job.to.len > 0) {
-        reply->sender = arena_copy(arena, last->job.to.data,
-                                   last->job.to.len);
-    }
-
-    if (last->surface.len > 0) {
-        reply->surface = arena_copy(arena, last->surface.data,
-                                    last->surface.len);
-    }
-
-    return reply->provider != NULL && reply->address != NULL
-           ? TURN_GOES_ON : turn_ends(turn, TURN_BACK, -1, "no memory");
-}
-
-
-/* What the model said is stored, whatever comes. */
-static turn_end_e
-turn_answer(turn_t *turn)
-{
-    record_e    rc;
-    turn_end_e  end;
-
-    if (turn->reply.state != NULL) {
-        return TURN_GOES_ON;
-    }
-
-    end = ask_model(turn);
-    if (end != TURN_GOES_ON) {
-        return end;
-    }
-
-    task_shield();
-    rc = record_composed(turn);
-    task_unshield();
-
-    if (rc == RECORD_OK) {
-        turn->reply.state = "composed";
-        turn_step(turn, "composed");
     }
 
     return unit_ends(turn, rc);
@@ -379,8 +240,7 @@ turn_log(const turn_t *turn, turn_end_e end)
 }
 
 
-/* A lane names a person, so the log knows a turn by its first job. */
-static const char *
+const char *
 turn_job(const turn_t *turn)
 {
     return turn->njobs > 0 ? turn->jobs[0].id : "";

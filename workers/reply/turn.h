@@ -48,6 +48,16 @@ typedef struct {
     unsigned        repeated:1;     /* its message is another job's */
 } turn_job_t;
 
+typedef struct kind_s  kind_t;
+
+/* What became of a unit of work in PostgreSQL. */
+typedef enum {
+    RECORD_OK = 0,
+    RECORD_HELD,        /* a condition does not hold: nothing was changed */
+    RECORD_AWAY,        /* PostgreSQL did not answer: done or not */
+    RECORD_REFUSED      /* PostgreSQL will never take this data */
+} record_e;
+
 /* The reply; state is NULL while there is none. */
 typedef struct {
     const char     *id;             /* our message id */
@@ -65,6 +75,7 @@ typedef struct {
 struct turn_s {
     worker_t       *worker;
     queue_turn_t   *claim;          /* its arena holds all of this */
+    const kind_t   *kind;
     const char     *tenant;
     const char     *lane;
     task_t         *task;
@@ -121,8 +132,17 @@ turn_end_e turn_cancelled(turn_t *turn);
 turn_end_e turn_settle(turn_t *turn, const char *state,
     const char *provider_id, const char *status, const char *reason);
 
+/*
+ * What recording the jobs came to: TURN_GOES_ON, or the turn's end.  Jobs
+ * that are given up end here even where PostgreSQL refuses them.
+ */
+turn_end_e turn_recorded(turn_t *turn, record_e rc);
+
 /* The debug line of a step. */
 void turn_step(const turn_t *turn, const char *step);
+
+/* A lane names a person, so the log knows a turn by its first job. */
+const char *turn_job(const turn_t *turn);
 
 
 #endif /* TURN_H */

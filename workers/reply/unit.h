@@ -9,13 +9,6 @@
 #include "runtime/pg.h"
 
 
-typedef enum {
-    RECORD_OK = 0,
-    RECORD_HELD,        /* a condition does not hold: nothing was changed */
-    RECORD_AWAY,        /* PostgreSQL did not answer: done or not */
-    RECORD_REFUSED      /* PostgreSQL will never take this data */
-} record_e;
-
 /*
  * Runs a unit for the turn's tenant, again and again until PostgreSQL answers
  * or the turn does not hold its lane any more: it must bear repetition.

@@ -1,0 +1,36 @@
+/*
+ * Kinds of jobs: one interface, a file a kind, a line in kind.c's table.  A
+ * turn is of one kind.
+ */
+
+#ifndef KIND_H
+#define KIND_H
+
+#include "reply/turn.h"
+
+
+typedef turn_end_e (*kind_step_pt)(turn_t *turn);
+
+struct kind_s {
+    const char          *name;      /* "message" */
+
+    /* Why a job whose envelope can be read is none to be handled, or NULL. */
+    const char        *(*unfit)(const turn_job_t *job,
+        const setter_job_header_t *header);
+
+    /*
+     * From the jobs as they were read to the turn's end, one after the other
+     * until one ends it.  The first records the jobs; the last is followed
+     * by NULL.
+     */
+    const kind_step_pt  *steps;
+};
+
+/* Never NULL: jobs of a kind that is not known are recorded as dead. */
+const kind_t *kind_find(setter_str_t name);
+
+
+extern const kind_t  kind_message;
+
+
+#endif /* KIND_H */
