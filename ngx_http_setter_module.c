@@ -153,7 +153,7 @@ static ngx_command_t  ngx_http_setter_commands[] = {
       &ngx_http_setter_statuses },
 
     { ngx_string("setter_api"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_setter_api_conf,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,

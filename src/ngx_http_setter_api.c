@@ -2,10 +2,7 @@
 #include "ngx_http_setter_reply.h"
 
 
-#define NGX_HTTP_SETTER_API_HEALTH   1
-#define NGX_HTTP_SETTER_API_METRICS  2
-
-#define NGX_HTTP_SETTER_MAX_COUNTS   16
+#define NGX_HTTP_SETTER_MAX_COUNTS  16
 
 
 typedef struct {
@@ -27,6 +24,8 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_setter_api_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_setter_api_allow(ngx_http_request_t *r,
+    ngx_uint_t methods);
 static ngx_int_t ngx_http_setter_api_metrics(ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_api_health(ngx_http_request_t *r);
 static void ngx_http_setter_api_cleanup(void *data);
@@ -41,29 +40,54 @@ static ngx_int_t ngx_http_setter_health_send(ngx_http_request_t *r,
     ngx_http_setter_health_t *health, ngx_uint_t code);
 
 
+/* What "setter_api" may name. */
+
+static ngx_http_setter_api_t  ngx_http_setter_apis[] = {
+
+    { ngx_string("health"),
+      NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_http_setter_api_health,
+      NULL },
+
+    { ngx_string("metrics"),
+      NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_http_setter_api_metrics,
+      NULL },
+
+    { ngx_null_string, 0, NULL, NULL }
+};
+
+
 static ngx_int_t
 ngx_http_setter_api_handler(ngx_http_request_t *r)
 {
     ngx_http_setter_loc_conf_t  *slcf;
 
-    static ngx_str_t  allow = ngx_string("GET, HEAD");
-
-    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
-
-        if (ngx_http_setter_add_header(r, "Allow", &allow) != NGX_OK) {
-            return NGX_HTTP_INTERNAL_SERVER_ERROR;
-        }
-
-        return NGX_HTTP_NOT_ALLOWED;
-    }
-
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    if (slcf->api == NGX_HTTP_SETTER_API_METRICS) {
-        return ngx_http_setter_api_metrics(r);
+    if (!(r->method & slcf->api->methods)) {
+        return ngx_http_setter_api_allow(r, slcf->api->methods);
     }
 
-    return ngx_http_setter_api_health(r);
+    return slcf->api->handler(r);
+}
+
+
+static ngx_int_t
+ngx_http_setter_api_allow(ngx_http_request_t *r, ngx_uint_t methods)
+{
+    ngx_str_t  *allow;
+
+    static ngx_str_t  get = ngx_string("GET, HEAD");
+    static ngx_str_t  post = ngx_string("POST");
+
+    allow = (methods & NGX_HTTP_POST) ? &post : &get;
+
+    if (ngx_http_setter_add_header(r, "Allow", allow) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return NGX_HTTP_NOT_ALLOWED;
 }
 
 
@@ -347,6 +371,7 @@ ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_setter_loc_conf_t *slcf = conf;
 
     ngx_str_t                 *value;
+    ngx_http_setter_api_t     *api;
     ngx_http_core_loc_conf_t  *clcf;
 
     if (slcf->api || slcf->format) {
@@ -355,20 +380,28 @@ ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strcmp(value[1].data, "health") == 0) {
-        slcf->api = NGX_HTTP_SETTER_API_HEALTH;
+    for (api = ngx_http_setter_apis; api->name.len; api++) {
+        if (ngx_strcmp(value[1].data, api->name.data) == 0) {
+            break;
+        }
+    }
 
-    } else if (ngx_strcmp(value[1].data, "metrics") == 0) {
-        slcf->api = NGX_HTTP_SETTER_API_METRICS;
-
-    } else {
+    if (api->name.len == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown name \"%V\"",
                            &value[1]);
         return NGX_CONF_ERROR;
     }
 
+    if (cf->args->nelts > 2 && api->parameters == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    slcf->api = api;
+
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
     clcf->handler = ngx_http_setter_api_handler;
 
-    return NGX_CONF_OK;
+    return api->parameters ? api->parameters(cf, slcf) : NGX_CONF_OK;
 }

@@ -77,7 +77,8 @@ ngx_http_setter_create_loc_conf(ngx_conf_t *cf)
      *     slcf->plan = NULL;
      *     slcf->dedupe = { 0, NULL };
      *     slcf->lane = NULL;
-     *     slcf->api = 0;
+     *     slcf->api = NULL;
+     *     slcf->api_conf = NULL;
      */
 
     slcf->tenants = NGX_CONF_UNSET_PTR;
@@ -126,7 +127,7 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_job, prev->max_job, 256 * 1024);
     ngx_conf_merge_uint_value(conf->compat, prev->compat, 0);
 
-    if (conf->format == NULL && conf->api == 0) {
+    if (conf->format == NULL && conf->api == NULL) {
         return NGX_CONF_OK;
     }
 

@@ -22,6 +22,7 @@
 typedef struct ngx_http_setter_stat_s    ngx_http_setter_stat_t;
 typedef struct ngx_http_setter_verify_s  ngx_http_setter_verify_t;
 typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
+typedef struct ngx_http_setter_api_s     ngx_http_setter_api_t;
 
 
 /* How a request ended; ngx_http_setter_reply.c has what each one answers. */
@@ -75,7 +76,8 @@ typedef struct {
     ngx_msec_t                   debounce_max;
     size_t                       max_job;
     ngx_uint_t                   compat;
-    ngx_uint_t                   api;       /* not inherited */
+    ngx_http_setter_api_t       *api;       /* not inherited */
+    void                        *api_conf;  /* its parameters */
 } ngx_http_setter_loc_conf_t;
 
 

@@ -611,3 +611,15 @@ open() "/none/such" failed
 === TEST 76: refused in location: setter_verify token $http_x_key a b c;
 --- error_log
 invalid number of arguments in "setter_verify"
+
+
+
+=== TEST 77: refused in location: setter_api health now;
+--- error_log
+invalid parameter "now"
+
+
+
+=== TEST 78: refused in location: setter_api;
+--- error_log
+invalid number of arguments in "setter_api"
