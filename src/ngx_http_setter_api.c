@@ -2,42 +2,12 @@
 #include "ngx_http_setter_reply.h"
 
 
-#define NGX_HTTP_SETTER_MAX_COUNTS  16
-
-
-typedef struct {
-    char      name[32];
-    int64_t   value;
-} ngx_http_setter_count_t;
-
-
-/* A look at the queue for "health": of each partition in turn. */
-
-typedef struct {
-    ngx_http_request_t         *request;
-    ngx_http_setter_op_t        op;
-    ngx_uint_t                  partition;
-    ngx_uint_t                  ncounts;
-    ngx_http_setter_count_t     counts[NGX_HTTP_SETTER_MAX_COUNTS];
-    unsigned                    plain:1;    /* no functions: the inbox alone */
-} ngx_http_setter_health_t;
+#define NGX_HTTP_SETTER_API_BUF  1024   /* bytes that an answer has at first */
 
 
 static ngx_int_t ngx_http_setter_api_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_api_allow(ngx_http_request_t *r,
     ngx_uint_t methods);
-static ngx_int_t ngx_http_setter_api_metrics(ngx_http_request_t *r);
-static ngx_int_t ngx_http_setter_api_health(ngx_http_request_t *r);
-static void ngx_http_setter_api_cleanup(void *data);
-static ngx_int_t ngx_http_setter_health_ask(ngx_http_setter_op_t *op);
-static void ngx_http_setter_health_done(ngx_http_setter_op_t *op,
-    ngx_http_setter_op_result_e result, redisReply *reply);
-static ngx_int_t ngx_http_setter_health_reply(
-    ngx_http_setter_health_t *health, redisReply *reply);
-static void ngx_http_setter_health_add(ngx_http_setter_health_t *health,
-    const char *name, int64_t value);
-static ngx_int_t ngx_http_setter_health_send(ngx_http_request_t *r,
-    ngx_http_setter_health_t *health, ngx_uint_t code);
 
 
 /* What "setter_api" may name. */
@@ -46,13 +16,18 @@ static ngx_http_setter_api_t  ngx_http_setter_apis[] = {
 
     { ngx_string("health"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
-      ngx_http_setter_api_health,
+      ngx_http_setter_health,
       NULL },
 
     { ngx_string("metrics"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
-      ngx_http_setter_api_metrics,
+      ngx_http_setter_metrics,
       NULL },
+
+    { ngx_string("scale"),
+      NGX_HTTP_GET|NGX_HTTP_HEAD,
+      ngx_http_setter_scale,
+      ngx_http_setter_scale_conf },
 
     { ngx_null_string, 0, NULL, NULL }
 };
@@ -91,277 +66,52 @@ ngx_http_setter_api_allow(ngx_http_request_t *r, ngx_uint_t methods)
 }
 
 
-static ngx_int_t
-ngx_http_setter_api_metrics(ngx_http_request_t *r)
+void
+ngx_http_setter_api_buf(ngx_http_request_t *r, setter_alloc_t *alloc,
+    setter_buf_t *buf)
 {
-    setter_buf_t                  buf;
-    setter_alloc_t                alloc;
-    ngx_http_complex_value_t      cv;
-    ngx_http_setter_main_conf_t  *smcf;
+    alloc->get = ngx_http_setter_palloc;
+    alloc->owner = r->pool;
 
-    static ngx_str_t  type = ngx_string("text/plain; version=0.0.4");
+    setter_buf_init(buf, alloc, NGX_HTTP_SETTER_API_BUF);
+}
 
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
-    alloc.get = ngx_http_setter_palloc;
-    alloc.owner = r->pool;
+ngx_int_t
+ngx_http_setter_api_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, setter_buf_t *buf)
+{
+    ngx_str_t                 ct;
+    ngx_http_complex_value_t  cv;
 
-    setter_buf_init(&buf, &alloc, 8192);
-    ngx_http_setter_metrics(&buf, smcf);
-
-    if (buf.failed) {
+    if (buf->failed) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
-    cv.value.data = (u_char *) buf.data;
-    cv.value.len = buf.len;
+    cv.value.data = (u_char *) buf->data;
+    cv.value.len = buf->len;
 
-    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+    ct.data = (u_char *) type;
+    ct.len = ngx_strlen(type);
+
+    return ngx_http_send_response(r, status, &ct, &cv);
 }
 
 
-static ngx_int_t
-ngx_http_setter_api_health(ngx_http_request_t *r)
+ngx_int_t
+ngx_http_setter_api_unavailable(ngx_http_request_t *r)
 {
-    ngx_int_t                     rc;
-    ngx_pool_cleanup_t           *cln;
-    ngx_http_setter_health_t     *health;
-    ngx_http_setter_main_conf_t  *smcf;
-
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
-
-    rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK) {
-        return rc;
-    }
-
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_setter_health_t));
-    if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    health = cln->data;
-    ngx_memzero(health, sizeof(ngx_http_setter_health_t));
-
-    cln->handler = ngx_http_setter_api_cleanup;
-
-    health->request = r;
-    health->op.send = ngx_http_setter_health_ask;
-    health->op.done = ngx_http_setter_health_done;
-    health->op.data = health;
-
-    r->main->count++;
-
-    if (ngx_http_setter_op_start(smcf->redis, &health->op) == NGX_OK) {
-        return NGX_DONE;
-    }
-
-    r->main->count--;
-
-    return ngx_http_setter_health_send(r, health,
-                                       NGX_HTTP_SERVICE_UNAVAILABLE);
-}
-
-
-static void
-ngx_http_setter_api_cleanup(void *data)
-{
-    ngx_http_setter_health_t *health = data;
-
-    ngx_http_setter_op_finish(&health->op);
-}
-
-
-/* The counts of the workers' functions, where a worker has loaded them. */
-
-static ngx_int_t
-ngx_http_setter_health_ask(ngx_http_setter_op_t *op)
-{
-    const char                *argv[4];
-    ngx_http_setter_inbox_t   *inbox;
-    ngx_http_setter_health_t  *health;
-
-    health = op->data;
-    inbox = &op->redis->inboxes[health->partition];
-
-    if (health->plain) {
-        argv[0] = "XLEN";
-        argv[1] = (char *) inbox->key.data;
-
-        return ngx_http_setter_op_command(op, 2, argv, NULL);
-    }
-
-    argv[0] = "FCALL_RO";
-    argv[1] = "setter_depth";
-    argv[2] = "1";
-    argv[3] = (char *) inbox->key.data;
-
-    return ngx_http_setter_op_command(op, 4, argv, NULL);
-}
-
-
-static void
-ngx_http_setter_health_done(ngx_http_setter_op_t *op,
-    ngx_http_setter_op_result_e result, redisReply *reply)
-{
-    ngx_int_t                  rc;
-    ngx_uint_t                 code;
-    ngx_connection_t          *c;
-    ngx_http_request_t        *r;
-    ngx_http_setter_health_t  *health;
-
-    health = op->data;
-    r = health->request;
-    c = r->connection;
-
-    code = NGX_HTTP_SERVICE_UNAVAILABLE;
-
-    if (result == ngx_http_setter_op_replied) {
-        rc = ngx_http_setter_health_reply(health, reply);
-
-        if (rc == NGX_AGAIN && op->send(op) == NGX_OK) {
-            return;
-        }
-
-        if (rc == NGX_OK) {
-            code = NGX_HTTP_OK;
-        }
-
-        ngx_http_setter_op_finish(op);
-    }
-
-    ngx_http_set_log_request(c->log, r);
-
-    ngx_http_finalize_request(r, ngx_http_setter_health_send(r, health, code));
-
-    ngx_http_run_posted_requests(c);
-}
-
-
-/* NGX_AGAIN: there is more to ask. */
-
-static ngx_int_t
-ngx_http_setter_health_reply(ngx_http_setter_health_t *health,
-    redisReply *reply)
-{
-    size_t  i;
-
-    switch (reply->type) {
-
-    case REDIS_REPLY_INTEGER:
-        ngx_http_setter_health_add(health, "inbox", reply->integer);
-        break;
-
-    case REDIS_REPLY_ARRAY:
-
-        for (i = 0; i + 1 < reply->elements; i += 2) {
-            if (reply->element[i]->type == REDIS_REPLY_STRING
-                && reply->element[i + 1]->type == REDIS_REPLY_INTEGER)
-            {
-                ngx_http_setter_health_add(health, reply->element[i]->str,
-                                           reply->element[i + 1]->integer);
-            }
-        }
-
-        break;
-
-    default:
-
-        if (!health->plain) {
-            health->plain = 1;
-            return NGX_AGAIN;
-        }
-
-        return NGX_ERROR;
-    }
-
-    health->partition++;
-
-    return (health->partition < health->op.redis->conf->partitions)
-               ? NGX_AGAIN : NGX_OK;
-}
-
-
-/* The sum over the partitions; of ages, the highest. */
-
-static void
-ngx_http_setter_health_add(ngx_http_setter_health_t *health,
-    const char *name, int64_t value)
-{
-    ngx_uint_t                i;
-    ngx_http_setter_count_t  *count;
-
-    for (i = 0; i < health->ncounts; i++) {
-        count = &health->counts[i];
-
-        if (ngx_strcmp(count->name, name) != 0) {
-            continue;
-        }
-
-        if (ngx_strcmp(name, "oldest_ms") != 0) {
-            count->value += value;
-
-        } else if (count->value < value) {
-            count->value = value;
-        }
-
-        return;
-    }
-
-    if (i < NGX_HTTP_SETTER_MAX_COUNTS) {
-        count = &health->counts[health->ncounts++];
-
-        (void) ngx_cpystrn((u_char *) count->name, (u_char *) name,
-                           sizeof(count->name));
-        count->value = value;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_setter_health_send(ngx_http_request_t *r,
-    ngx_http_setter_health_t *health, ngx_uint_t code)
-{
-    ngx_uint_t                 i;
-    setter_buf_t               buf;
-    setter_alloc_t             alloc;
-    ngx_http_complex_value_t   cv;
-
-    static ngx_str_t  type = ngx_string("application/json");
-
-    alloc.get = ngx_http_setter_palloc;
-    alloc.owner = r->pool;
-
-    setter_buf_init(&buf, &alloc, 512);
-
-    if (code == NGX_HTTP_OK) {
-        setter_buf_text(&buf, "{\"status\":\"ok\",\"redis\":\"ok\","
-                              "\"queue\":{");
-
-        for (i = 0; i < health->ncounts; i++) {
-            setter_json_name(&buf, health->counts[i].name);
-            setter_buf_number(&buf, health->counts[i].value);
-        }
-
-        setter_buf_text(&buf, "}}");
-
-    } else {
-        setter_buf_text(&buf, "{\"status\":\"unavailable\","
-                              "\"redis\":\"unavailable\"}");
-    }
-
-    if (buf.failed) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
-
-    cv.value.data = (u_char *) buf.data;
-    cv.value.len = buf.len;
-
-    return ngx_http_send_response(r, code, &type, &cv);
+    setter_buf_t    buf;
+    setter_alloc_t  alloc;
+
+    ngx_http_setter_api_buf(r, &alloc, &buf);
+    setter_buf_text(&buf, "{\"status\":\"unavailable\","
+                          "\"redis\":\"unavailable\"}");
+
+    return ngx_http_setter_api_send(r, NGX_HTTP_SERVICE_UNAVAILABLE,
+                                    "application/json", &buf);
 }
 
 

@@ -1,5 +1,6 @@
 /*
- * What the module tells of itself: "setter_api health" and "metrics".
+ * What the module tells of itself and of the queue: the names of
+ * "setter_api".
  */
 
 #ifndef _NGX_HTTP_SETTER_API_H_INCLUDED_
@@ -28,9 +29,26 @@ struct ngx_http_setter_api_s {
 char *ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* Appends the counters in Prometheus's text format. */
-void ngx_http_setter_metrics(setter_buf_t *buf,
-    ngx_http_setter_main_conf_t *smcf);
+/* Handlers. */
+ngx_int_t ngx_http_setter_health(ngx_http_request_t *r);
+ngx_int_t ngx_http_setter_metrics(ngx_http_request_t *r);
+ngx_int_t ngx_http_setter_scale(ngx_http_request_t *r);
+
+/* "scale [target=N] [min=N] [max=N]" */
+char *ngx_http_setter_scale_conf(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *slcf);
+
+/*
+ * A buffer in the request's pool, through alloc, and an answer that is what
+ * was written to it: for a content handler to return.
+ */
+void ngx_http_setter_api_buf(ngx_http_request_t *r, setter_alloc_t *alloc,
+    setter_buf_t *buf);
+ngx_int_t ngx_http_setter_api_send(ngx_http_request_t *r, ngx_uint_t status,
+    const char *type, setter_buf_t *buf);
+
+/* 503: Redis does not tell. */
+ngx_int_t ngx_http_setter_api_unavailable(ngx_http_request_t *r);
 
 
 #endif /* _NGX_HTTP_SETTER_API_H_INCLUDED_ */

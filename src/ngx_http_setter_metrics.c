@@ -17,12 +17,23 @@ static void ngx_http_setter_metrics_value(setter_buf_t *buf,
     ngx_atomic_uint_t value);
 
 
-void
-ngx_http_setter_metrics(setter_buf_t *buf, ngx_http_setter_main_conf_t *smcf)
+ngx_int_t
+ngx_http_setter_metrics(ngx_http_request_t *r)
 {
-    ngx_http_setter_metrics_outcomes(buf, smcf->stat);
-    ngx_http_setter_metrics_tenants(buf, smcf->stat);
-    ngx_http_setter_metrics_redis(buf, smcf);
+    setter_buf_t                  buf;
+    setter_alloc_t                alloc;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    ngx_http_setter_api_buf(r, &alloc, &buf);
+
+    ngx_http_setter_metrics_outcomes(&buf, smcf->stat);
+    ngx_http_setter_metrics_tenants(&buf, smcf->stat);
+    ngx_http_setter_metrics_redis(&buf, smcf);
+
+    return ngx_http_setter_api_send(r, NGX_HTTP_OK,
+                                    "text/plain; version=0.0.4", &buf);
 }
 
 

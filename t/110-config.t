@@ -623,3 +623,51 @@ invalid parameter "now"
 === TEST 78: refused in location: setter_api;
 --- error_log
 invalid number of arguments in "setter_api"
+
+
+
+=== TEST 79: refused in location: setter_api scale target=0;
+--- error_log
+invalid parameter "target=0"
+
+
+
+=== TEST 80: refused in location: setter_api scale min=-1;
+--- error_log
+invalid parameter "min=-1"
+
+
+
+=== TEST 81: refused in location: setter_api scale max=0;
+--- error_log
+invalid parameter "max=0"
+
+
+
+=== TEST 82: refused in location: setter_api scale max=ten;
+--- error_log
+invalid parameter "max=ten"
+
+
+
+=== TEST 83: refused in location: setter_api scale target;
+--- error_log
+invalid parameter "target"
+
+
+
+=== TEST 84: refused in location: setter_api scale workers=3;
+--- error_log
+invalid parameter "workers=3"
+
+
+
+=== TEST 85: refused in location: setter_api scale min=11;
+--- error_log
+"setter_api" directive has a "min" above its "max"
+
+
+
+=== TEST 86: refused in location: setter_api scale min=5 max=4;
+--- error_log
+"setter_api" directive has a "min" above its "max"

@@ -126,10 +126,10 @@ Hello
 
 
 
-=== TEST 7: health at the root, metrics on loopback
+=== TEST 7: health at the root, metrics and scale on loopback
 --- request eval
-["GET /", "GET /metrics"]
+["GET /", "GET /metrics", "GET /scale"]
 --- error_code eval
-[200, 200]
+[200, 200, 200]
 --- response_body_like eval
-['^\{"status":"ok"', 'setter_accepted_total']
+['^\{"status":"ok"', 'setter_accepted_total', '^\{"queued":0,']

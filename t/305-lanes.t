@@ -395,12 +395,15 @@ test 'a later job joins its lane when it is due' => sub {
     my $claim = $queue->claim;
     is($claim->{next}, $at - $claim->{now}, 'next is its time');
     is($queue->depth->{later}, 1, 'counted');
+    is($queue->depth->{overdue}, 0, 'and not due');
     append(id => 'now');
     my ($turn) = @{ claim() };
     is_deeply(ids($turn), ['now'], 'not yet');
     $queue->complete($turn);
     now_due(later => $redis->zrange($queue->key('later'), 0, 0));
+    is($queue->depth->{overdue}, 1, 'due, and nobody has looked');
     is_deeply(ids(claim()->[0]), ['later'], 'then');
+    is($queue->depth->{overdue}, 0, 'no more');
 
     append(id => 'past', lane => 'acme/conv/b', send_at_ms => $at - 70000);
     is_deeply(ids(claim()->[0]), ['past'], 'what is due already comes at once');
@@ -472,8 +475,8 @@ test 'counters and heads of the queues' => sub {
     my $oldest = delete $depth->{oldest_ms};
 
     is_deeply($depth, {
-        inbox => 2, waiting => 3, later => 1, ready => 1, due => 2,
-        leased => 1, suspects => 0, rejected => 0, workers => 1,
+        inbox => 2, waiting => 3, later => 1, overdue => 0, ready => 1,
+        due => 2, leased => 1, suspects => 0, rejected => 0, workers => 1,
         tenants => { acme => [2, 1], other => [1, 0] },
     }, 'as they stand; the inbox with a doorbell');
     is_deeply($queue->depth('acme', 'none')->{tenants},

@@ -7,20 +7,15 @@
 #include <time.h>
 
 #include "ctl/ctl.h"
+#include "setter_depth.h"
 #include "setter_json.h"
 #include "setter_partition.h"
 
 
-#define DEPTH_MAX_COUNTS   24
 #define DEPTH_MAX_TENANTS  256
 #define QUEUE_CALL_MS      5000
 #define TAIL_WAIT_MS       2000
 
-
-typedef struct {
-    char       name[32];
-    long long  value;
-} depth_count_t;
 
 typedef struct {
     char       slug[SETTER_SLUG_MAX + 1];
@@ -28,8 +23,7 @@ typedef struct {
 } depth_tenant_t;
 
 typedef struct {
-    depth_count_t   counts[DEPTH_MAX_COUNTS];
-    size_t          ncounts;
+    setter_depth_t  sum;
     depth_tenant_t  tenants[DEPTH_MAX_TENANTS];
     size_t          ntenants;
 } depth_t;
@@ -48,8 +42,6 @@ typedef struct {
 static int depth_read(ctl_t *ctl, depth_t *depth, int argc, char **argv);
 static redisReply *depth_ask(ctl_t *ctl, unsigned partition, int argc,
     char **argv, int *named);
-static void depth_take(depth_t *depth, const redisReply *reply, int tenants);
-static void depth_count(depth_t *depth, const char *name, long long value);
 static void depth_take_tenants(depth_t *depth, const redisReply *reply);
 static void depth_print(const depth_t *depth);
 static void depth_print_json(const depth_t *depth);
@@ -80,20 +72,13 @@ ctl_depth(ctl_t *ctl, int argc, char **argv)
 int
 ctl_workers(ctl_t *ctl, long long *workers)
 {
-    size_t          i;
     static depth_t  depth;
 
     if (depth_read(ctl, &depth, 0, NULL) != CTL_OK) {
         return CTL_FAILED;
     }
 
-    *workers = 0;
-
-    for (i = 0; i < depth.ncounts; i++) {
-        if (strcmp(depth.counts[i].name, "workers") == 0) {
-            *workers = depth.counts[i].value;
-        }
-    }
+    *workers = setter_depth_count(&depth.sum, "workers");
 
     return CTL_OK;
 }
@@ -102,9 +87,10 @@ ctl_workers(ctl_t *ctl, long long *workers)
 static int
 depth_read(ctl_t *ctl, depth_t *depth, int argc, char **argv)
 {
-    int          named;
-    unsigned     partition;
-    redisReply  *reply;
+    int                named;
+    unsigned           partition;
+    redisReply        *reply;
+    const redisReply  *tenants;
 
     if (ctl_redis(ctl) == NULL) {
         return CTL_FAILED;
@@ -115,7 +101,13 @@ depth_read(ctl_t *ctl, depth_t *depth, int argc, char **argv)
         if (reply == NULL) {
             return CTL_FAILED;
         }
-        depth_take(depth, reply, argc == 0 || named > 0);
+        tenants = setter_depth_add(&depth->sum, reply);
+
+        /* not asked for some, it names those with most jobs waiting */
+        if (tenants != NULL && (argc == 0 || named > 0)) {
+            depth_take_tenants(depth, tenants);
+        }
+
         freeReplyObject(reply);
     }
 
@@ -170,57 +162,6 @@ depth_ask(ctl_t *ctl, unsigned partition, int argc, char **argv, int *named)
 }
 
 
-/* Not asked for some, the queue names its tenants with most jobs waiting. */
-static void
-depth_take(depth_t *depth, const redisReply *reply, int tenants)
-{
-    size_t  i;
-
-    for (i = 0; i + 1 < reply->elements; i += 2) {
-        depth_count(depth, reply->element[i]->str,
-                    reply->element[i + 1]->integer);
-    }
-
-    if (tenants && i < reply->elements) {
-        depth_take_tenants(depth, reply->element[i]);
-    }
-}
-
-
-/*
- * The sum over the partitions; but of ages the highest, and a worker claims
- * in all partitions.
- */
-static void
-depth_count(depth_t *depth, const char *name, long long value)
-{
-    size_t          i;
-    depth_count_t  *count;
-
-    for (i = 0; i < depth->ncounts; i++) {
-        count = &depth->counts[i];
-
-        if (strcmp(count->name, name) != 0) {
-            continue;
-        }
-
-        if (strcmp(name, "oldest_ms") != 0 && strcmp(name, "workers") != 0) {
-            count->value += value;
-        } else if (count->value < value) {
-            count->value = value;
-        }
-
-        return;
-    }
-
-    if (i < DEPTH_MAX_COUNTS) {
-        count = &depth->counts[depth->ncounts++];
-        snprintf(count->name, sizeof(count->name), "%s", name);
-        count->value = value;
-    }
-}
-
-
 static void
 depth_take_tenants(depth_t *depth, const redisReply *reply)
 {
@@ -245,9 +186,9 @@ depth_print(const depth_t *depth)
 {
     size_t  i;
 
-    for (i = 0; i < depth->ncounts; i++) {
-        printf("%-12s %10lld\n", depth->counts[i].name,
-               depth->counts[i].value);
+    for (i = 0; i < depth->sum.ncounts; i++) {
+        printf("%-12s %10lld\n", depth->sum.counts[i].name,
+               (long long) depth->sum.counts[i].value);
     }
 
     if (depth->ntenants > 0) {
@@ -268,8 +209,9 @@ depth_print_json(const depth_t *depth)
 
     putchar('{');
 
-    for (i = 0; i < depth->ncounts; i++) {
-        printf("\"%s\":%lld,", depth->counts[i].name, depth->counts[i].value);
+    for (i = 0; i < depth->sum.ncounts; i++) {
+        printf("\"%s\":%lld,", depth->sum.counts[i].name,
+               (long long) depth->sum.counts[i].value);
     }
 
     printf("\"tenants\":[");

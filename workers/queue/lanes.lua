@@ -663,10 +663,10 @@ local function oldest_ms(q)
 end
 
 -- setter_depth inbox  [slug] ...
--- Names and numbers: jobs in the inbox, waiting in lanes, and for later; lanes
--- by state; entries ever rejected; live workers; age of the oldest.  Then
--- { slug, waiting, flight } of the tenants asked for, or of those with most
--- jobs waiting.
+-- Names and numbers: jobs in the inbox, waiting in lanes, and for later;
+-- those for later that no claim has moved on in time; lanes by state; entries
+-- ever rejected; live workers; age of the oldest.  Then { slug, waiting,
+-- flight } of the tenants asked for, or of those with most jobs waiting.
 local function depth(keys, args)
     local q, tenants = open(keys), {}
     read_clock(q)
@@ -679,7 +679,9 @@ local function depth(keys, args)
         tenants[i] = { slug, tonumber(waiting or 0), tenant(q, slug).flight }
     end
     return { 'inbox', call('XLEN', p .. 'inbox'), 'waiting', s.waiting,
-             'later', call('ZCARD', p .. 'later'), 'ready', s.ready,
+             'later', call('ZCARD', p .. 'later'),
+             'overdue', call('ZCOUNT', p .. 'later', '-inf', q.now),
+             'ready', s.ready,
              'due', call('ZCARD', p .. 'due'),
              'leased', call('ZCARD', p .. 'leased'),
              'suspects', call('LLEN', p .. 'suspects'),
