@@ -133,6 +133,7 @@ setup(void **state)
 {
     (void) state;
 
+    ask("CONFIG SET maxmemory 0");
     ask("FLUSHALL");
     ask("FUNCTION FLUSH");
     ask("CONFIG SET maxmemory-policy noeviction");
@@ -195,6 +196,30 @@ test_handshake_prepares_redis(void **state)
 {
     (void) state;
     unit_run(first_handshake, NULL);
+}
+
+
+/* A full Redis is what needs a worker most. */
+static void
+full_handshake(void *arg)
+{
+    redis_t  *redis;
+
+    (void) arg;
+
+    redis_close(connect_redis());
+    ask("CONFIG SET maxmemory 1");
+    redis = connect_redis();
+    assert_true(redis_ready(redis));
+    redis_close(redis);
+}
+
+
+static void
+test_full_redis_can_be_drained(void **state)
+{
+    (void) state;
+    unit_run(full_handshake, NULL);
 }
 
 
@@ -623,6 +648,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test_setup(test_handshake_prepares_redis, setup),
+        cmocka_unit_test_setup(test_full_redis_can_be_drained, setup),
         cmocka_unit_test_setup(test_other_partitions_are_refused, setup),
         cmocka_unit_test_setup(test_other_layout_is_refused, setup),
         cmocka_unit_test_setup(test_eviction_is_refused, setup),

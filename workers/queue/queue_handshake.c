@@ -47,7 +47,10 @@ queue_handshake(redis_t *redis, void *data)
 }
 
 
-/* Whoever comes first says how many partitions there are. */
+/*
+ * Whoever comes first says how many partitions there are.  A full Redis
+ * refuses to be told even what it knows; it has to be drained all the same.
+ */
 static int
 queue_check_layout(redis_t *redis, queue_settings_t *settings)
 {
@@ -60,15 +63,19 @@ queue_check_layout(redis_t *redis, queue_settings_t *settings)
     setter_partition_key(key, 0, settings->partitions, "layout");
     queue_layout(layout, settings);
 
-    if (!settings->looks) {
+    reply = queue_command(redis, 2, get, NULL, QUEUE_TIMEOUT_MS);
+
+    if (reply != NULL && reply->type == REDIS_REPLY_NIL && !settings->looks) {
+        freeReplyObject(reply);
         reply = queue_command(redis, 4, set, NULL, QUEUE_TIMEOUT_MS);
         if (reply == NULL) {
             return -1;
         }
+
         freeReplyObject(reply);
+        reply = queue_command(redis, 2, get, NULL, QUEUE_TIMEOUT_MS);
     }
 
-    reply = queue_command(redis, 2, get, NULL, QUEUE_TIMEOUT_MS);
     if (reply == NULL) {
         return -1;
     }
@@ -136,7 +143,10 @@ queue_check_memory(redis_t *redis, queue_settings_t *settings)
 }
 
 
-/* Every library of one major version works with every worker of it. */
+/*
+ * Every library of one major version works with every worker of it.  Whether
+ * a full Redis has one shows when it is called.
+ */
 int
 queue_load(redis_t *redis, queue_settings_t *settings)
 {
@@ -154,7 +164,8 @@ queue_load(redis_t *redis, queue_settings_t *settings)
     rc = 0;
 
     if (reply->type == REDIS_REPLY_ERROR
-        && strstr(reply->str, "already exists") == NULL)
+        && strstr(reply->str, "already exists") == NULL
+        && strncmp(reply->str, "OOM ", 4) != 0)
     {
         snprintf(reason, sizeof(reason), "Redis takes no functions, which it "
                  "does from version 7 on: %.90s", reply->str);
