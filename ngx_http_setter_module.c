@@ -5,6 +5,7 @@
 #include "ngx_http_setter_check.h"
 #include "ngx_http_setter_conf.h"
 #include "ngx_http_setter_enrich.h"
+#include "ngx_http_setter_key.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
@@ -16,6 +17,9 @@
 static ngx_int_t ngx_http_setter_preaccess_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_content_handler(ngx_http_request_t *r);
 static void ngx_http_setter_body_handler(ngx_http_request_t *r);
+static void ngx_http_setter_key_handler(ngx_http_setter_key_t *key);
+static ngx_http_setter_outcome_e ngx_http_setter_unlock(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
 static ngx_http_setter_outcome_e ngx_http_setter_take(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
@@ -278,7 +282,7 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_setter_find_ctx(r);
 
-    outcome = ngx_http_setter_take(r, ctx);
+    outcome = ngx_http_setter_unlock(r, ctx);
 
     if (outcome != ngx_http_setter_undecided) {
         ngx_http_finalize_request(r, ngx_http_setter_reply(r, ctx, outcome));
@@ -286,7 +290,66 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 }
 
 
-/* The body is there: makes a job of it and sends it on its way. */
+/* The body is there; of a key that may be wrong Redis is asked, once. */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_unlock(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_key_t        *key;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    key = ctx->bearer;
+
+    if (key == NULL) {
+        return ngx_http_setter_take(r, ctx);
+    }
+
+    if (key->state == ngx_http_setter_key_unsure) {
+        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+        key->handler = ngx_http_setter_key_handler;
+        key->data = ctx;
+
+        if (ngx_http_setter_key_ask(smcf->redis, key) == NGX_AGAIN) {
+            return ngx_http_setter_undecided;
+        }
+    }
+
+    switch (key->state) {
+
+    case ngx_http_setter_key_wrong:
+        return ngx_http_setter_unauthorized;
+
+    case ngx_http_setter_key_unavailable:
+        return ngx_http_setter_unavailable;
+
+    default:
+        return ngx_http_setter_take(r, ctx);
+    }
+}
+
+
+static void
+ngx_http_setter_key_handler(ngx_http_setter_key_t *key)
+{
+    ngx_http_request_t         *r;
+    ngx_http_setter_ctx_t      *ctx;
+    ngx_http_setter_outcome_e   outcome;
+
+    ctx = key->data;
+    r = ctx->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    outcome = ngx_http_setter_unlock(r, ctx);
+
+    if (outcome != ngx_http_setter_undecided) {
+        ngx_http_setter_reply_later(r, ctx, outcome);
+    }
+}
+
+
+/* Makes a job of the body and sends it on its way. */
 
 static ngx_http_setter_outcome_e
 ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)

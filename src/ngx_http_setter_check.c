@@ -26,8 +26,15 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return ngx_http_setter_method;
     }
 
+    /* a key counts in locations that ask for one */
+
+    if (ctx->bearer) {
+        ngx_http_setter_op_finish(&ctx->bearer->op);
+        ctx->bearer = NULL;
+    }
+
     if (slcf->verify) {
-        rc = ngx_http_setter_verify(r, slcf->verify);
+        rc = ngx_http_setter_verify(r, ctx, slcf->verify);
 
         if (rc != NGX_OK) {
             return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized

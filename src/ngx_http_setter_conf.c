@@ -1,6 +1,8 @@
 #include "ngx_http_setter_conf.h"
 #include "ngx_http_setter_plan.h"
+#include "ngx_http_setter_recent.h"
 #include "ngx_http_setter_stat.h"
+#include "ngx_http_setter_verify.h"
 
 
 void *
@@ -19,6 +21,7 @@ ngx_http_setter_create_main_conf(ngx_conf_t *cf)
      *     smcf->redis = NULL;
      *     smcf->stat = NULL;
      *     smcf->slots = NULL;
+     *     smcf->recent = NULL;
      */
 
     smcf->partitions = NGX_CONF_UNSET_UINT;
@@ -49,7 +52,10 @@ ngx_http_setter_init_main_conf(ngx_conf_t *cf, void *conf)
 
     smcf->slots = ngx_pcalloc(cf->pool,
                               smcf->formats.nelts * sizeof(ngx_uint_t));
+    smcf->recent = ngx_http_setter_recent_create(cf->pool);
+
     if (smcf->slots == NULL
+        || smcf->recent == NULL
         || ngx_http_setter_redis_inboxes(cf, smcf->redis) != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -143,7 +149,7 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->tenants == NULL) {
+    if (conf->tenants == NULL && !ngx_http_setter_verify_names(conf->verify)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"setter_tenant\" for \"setter_webhook\"");
         return NGX_CONF_ERROR;

@@ -2,7 +2,7 @@
  * A request's context, and small helpers that every room uses.
  */
 
-#include "ngx_http_setter_module.h"
+#include "ngx_http_setter_key.h"
 
 
 static void ngx_http_setter_cleanup(void *data);
@@ -73,6 +73,10 @@ ngx_http_setter_cleanup(void *data)
     ngx_http_setter_ctx_t *ctx = data;
 
     ngx_http_setter_op_finish(&ctx->op);
+
+    if (ctx->bearer) {
+        ngx_http_setter_op_finish(&ctx->bearer->op);
+    }
 }
 
 

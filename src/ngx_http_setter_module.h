@@ -23,6 +23,8 @@ typedef struct ngx_http_setter_stat_s    ngx_http_setter_stat_t;
 typedef struct ngx_http_setter_verify_s  ngx_http_setter_verify_t;
 typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
 typedef struct ngx_http_setter_api_s     ngx_http_setter_api_t;
+typedef struct ngx_http_setter_key_s     ngx_http_setter_key_t;
+typedef struct ngx_http_setter_recent_s  ngx_http_setter_recent_t;
 
 
 /* How a request ended; ngx_http_setter_reply.c has what each one answers. */
@@ -54,6 +56,7 @@ struct ngx_http_setter_main_conf_s {
 
     ngx_http_setter_stat_t      *stat;      /* in shared memory, or NULL */
     ngx_uint_t                  *slots;     /* of the formats in it */
+    ngx_http_setter_recent_t    *recent;
 };
 
 
@@ -96,6 +99,7 @@ typedef struct {
     ngx_array_t                 *tenants;   /* the sources of "tenant" */
     ngx_str_t                    tenant;    /* len 0: none found */
     ngx_http_setter_loc_conf_t  *checked;   /* header-only checks passed for */
+    ngx_http_setter_key_t       *bearer;    /* NULL: no key was looked for */
 
     setter_job_t                 job;
     setter_str_t                 key;       /* to know a repeat by, or len 0 */

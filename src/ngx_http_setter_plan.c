@@ -426,6 +426,10 @@ ngx_http_setter_plan_tenants(ngx_conf_t *cf, ngx_http_setter_plan_t *plan,
         }
     }
 
+    if (slcf->tenants == NULL) {
+        return NGX_OK;
+    }
+
     plan->tenants = ngx_pcalloc(cf->pool,
                                 slcf->tenants->nelts * sizeof(ngx_uint_t));
     if (plan->tenants == NULL) {

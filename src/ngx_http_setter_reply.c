@@ -1,5 +1,6 @@
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
+#include "ngx_http_setter_verify.h"
 
 
 #define NGX_HTTP_UNPROCESSABLE_ENTITY  422
@@ -183,10 +184,12 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r, ngx_uint_t code)
 {
     u_char                       *p;
     ngx_str_t                     value;
+    ngx_http_setter_loc_conf_t   *slcf;
     ngx_http_setter_main_conf_t  *smcf;
 
     static ngx_str_t  allow = ngx_string("POST");
-    static ngx_str_t  scheme = ngx_string("Token");
+    static ngx_str_t  token = ngx_string("Token");
+    static ngx_str_t  bearer = ngx_string("Bearer");
     static ngx_str_t  line = ngx_string("422 Unprocessable Content");
 
     switch (code) {
@@ -195,7 +198,11 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r, ngx_uint_t code)
         return ngx_http_setter_add_header(r, "Allow", &allow);
 
     case NGX_HTTP_UNAUTHORIZED:
-        return ngx_http_setter_add_header(r, "WWW-Authenticate", &scheme);
+        slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+        return ngx_http_setter_add_header(r, "WWW-Authenticate",
+                                   (slcf->verify && slcf->verify->keys)
+                                       ? &bearer : &token);
 
     case NGX_HTTP_UNPROCESSABLE_ENTITY:
 

@@ -1,4 +1,5 @@
 #include "ngx_http_setter_tenant.h"
+#include "ngx_http_setter_key.h"
 #include "ngx_http_setter_plan.h"
 
 
@@ -7,6 +8,8 @@
 #define NGX_HTTP_SETTER_PATTERN_TAIL  ")\\z"
 
 
+static ngx_int_t ngx_http_setter_tenant_search(ngx_http_request_t *r,
+    setter_json_value_t *values, ngx_uint_t header, ngx_str_t *slug);
 static ngx_int_t ngx_http_setter_tenant_value(ngx_http_request_t *r,
     ngx_http_setter_source_t *source, ngx_str_t *value);
 static ngx_int_t ngx_http_setter_tenant_match(ngx_http_request_t *r,
@@ -24,6 +27,42 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     setter_json_value_t *values)
 {
     ngx_int_t                    rc;
+    ngx_str_t                    slug;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    ctx->tenants = slcf->tenants;
+
+    if (ctx->bearer == NULL || ctx->bearer->tenant.len == 0) {
+        rc = ngx_http_setter_tenant_search(r, values, 1, &ctx->tenant);
+
+        return (rc == NGX_DECLINED) ? NGX_OK : rc;
+    }
+
+    /* a key's tenant wins, and the body must not name another */
+
+    ctx->tenant = ctx->bearer->tenant;
+
+    rc = ngx_http_setter_tenant_search(r, values, 0, &slug);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_OK : rc;
+    }
+
+    return (slug.len == ctx->tenant.len
+            && ngx_strncmp(slug.data, ctx->tenant.data, slug.len) == 0)
+               ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* The slug by the first source that gives one, else NGX_DECLINED. */
+
+static ngx_int_t
+ngx_http_setter_tenant_search(ngx_http_request_t *r,
+    setter_json_value_t *values, ngx_uint_t header, ngx_str_t *slug)
+{
+    ngx_int_t                    rc;
     ngx_str_t                    value;
     ngx_uint_t                   i;
     setter_json_value_t         *member;
@@ -32,25 +71,22 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    ctx->tenants = slcf->tenants;
-    ctx->tenant.len = 0;
+    slug->len = 0;
 
     if (slcf->tenants == NULL) {
-        return NGX_OK;
+        return NGX_DECLINED;
     }
 
     source = slcf->tenants->elts;
 
     for (i = 0; i < slcf->tenants->nelts; i++) {
 
-        if (source[i].field.len == 0) {
-            rc = ngx_http_setter_tenant_value(r, &source[i], &value);
+        if (source[i].field.len) {
 
-            if (rc != NGX_OK) {
-                return rc;
+            if (values == NULL) {
+                continue;
             }
 
-        } else if (values) {
             member = &values[slcf->plan->tenants[i]];
 
             if (member->type != SETTER_JSON_STRING) {
@@ -59,6 +95,13 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
             value.data = (u_char *) member->text.data;
             value.len = member->text.len;
+
+        } else if (header) {
+            rc = ngx_http_setter_tenant_value(r, &source[i], &value);
+
+            if (rc != NGX_OK) {
+                return rc;
+            }
 
         } else {
             continue;
@@ -71,13 +114,13 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         }
 
         if (rc == NGX_OK) {
-            ctx->tenant = value;
+            *slug = value;
         }
 
         return rc;
     }
 
-    return NGX_OK;
+    return NGX_DECLINED;
 }
 
 
@@ -155,6 +198,10 @@ ngx_http_setter_tenant_in_body(ngx_array_t *sources)
 {
     ngx_uint_t                 i;
     ngx_http_setter_source_t  *source;
+
+    if (sources == NULL) {
+        return 0;
+    }
 
     source = sources->elts;
 

@@ -23,14 +23,16 @@ char *ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /*
- * Sets ctx->tenant by the sources of the request's location, with len 0 when
- * none matches.  values are those of the plan's paths, or NULL while the
- * body has not been read: its sources are passed over then.
+ * Sets ctx->tenant: whose the key is, where there is one, or else by the
+ * sources of the request's location, with len 0 when none matches.  values
+ * are those of the plan's paths, or NULL while the body has not been read:
+ * its sources are passed over then.  NGX_DECLINED: the body names another
+ * tenant than the key.
  */
 ngx_int_t ngx_http_setter_tenant(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_json_value_t *values);
 
-/* Whether a tenant may still come from the body. */
+/* Whether a tenant may still come from the body; sources may be NULL. */
 ngx_uint_t ngx_http_setter_tenant_in_body(ngx_array_t *sources);
 
 

@@ -4,6 +4,12 @@
 #define NGX_HTTP_SETTER_SECRET_SIZE  4096
 
 
+static ngx_int_t ngx_http_setter_verify_key(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_verify_t *verify);
+static char *ngx_http_setter_verify_key_conf(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify);
+static char *ngx_http_setter_verify_token_conf(ngx_conf_t *cf,
+    ngx_command_t *cmd, ngx_http_setter_verify_t *verify);
 static ngx_int_t ngx_http_setter_verify_secret(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify, ngx_str_t *value);
 static ngx_uint_t ngx_http_setter_verify_equal(ngx_str_t *given,
@@ -11,11 +17,15 @@ static ngx_uint_t ngx_http_setter_verify_equal(ngx_str_t *given,
 
 
 ngx_int_t
-ngx_http_setter_verify(ngx_http_request_t *r,
+ngx_http_setter_verify(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_verify_t *verify)
 {
     ngx_str_t   given;
     ngx_uint_t  i, equal;
+
+    if (verify->keys) {
+        return ngx_http_setter_verify_key(r, ctx, verify);
+    }
 
     if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK) {
         return NGX_ERROR;
@@ -28,6 +38,32 @@ ngx_http_setter_verify(ngx_http_request_t *r,
     }
 
     return equal ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_http_setter_verify_key(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_verify_t *verify)
+{
+    ctx->bearer = ngx_pcalloc(r->pool, sizeof(ngx_http_setter_key_t));
+    if (ctx->bearer == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_setter_key_find(r, ctx->bearer);
+
+    switch (ctx->bearer->state) {
+
+    case ngx_http_setter_key_good:
+    case ngx_http_setter_key_unsure:
+        return NGX_OK;
+
+    case ngx_http_setter_key_absent:
+        return verify->optional ? NGX_OK : NGX_DECLINED;
+
+    default:
+        return NGX_DECLINED;
+    }
 }
 
 
@@ -55,7 +91,6 @@ ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_setter_loc_conf_t *slcf = conf;
 
     ngx_str_t                 *value;
-    ngx_uint_t                 i;
     ngx_http_setter_verify_t  *verify;
 
     if (slcf->verify != NGX_CONF_UNSET_PTR) {
@@ -69,20 +104,68 @@ ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_strcmp(value[1].data, "token") != 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown scheme \"%V\" in \"%V\"", &value[1],
-                           &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    if (cf->args->nelts < 4) {
-        return "has no secret";
-    }
-
     verify = ngx_pcalloc(cf->pool, sizeof(ngx_http_setter_verify_t));
     if (verify == NULL) {
         return NGX_CONF_ERROR;
+    }
+
+    slcf->verify = verify;
+
+    if (ngx_strcmp(value[1].data, "key") == 0) {
+        return ngx_http_setter_verify_key_conf(cf, verify);
+    }
+
+    if (ngx_strcmp(value[1].data, "token") == 0) {
+        return ngx_http_setter_verify_token_conf(cf, cmd, verify);
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "unknown scheme \"%V\" in \"%V\"", &value[1],
+                       &cmd->name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_setter_verify_key_conf(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify)
+{
+    ngx_str_t  *value;
+
+    value = cf->args->elts;
+
+    verify->keys = 1;
+
+    if (cf->args->nelts == 2) {
+        return NGX_CONF_OK;
+    }
+
+    if (cf->args->nelts == 3
+        && ngx_strcmp(value[2].data, "optional") == 0)
+    {
+        verify->optional = 1;
+        return NGX_CONF_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                       &value[cf->args->nelts - 1]);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_setter_verify_token_conf(ngx_conf_t *cf, ngx_command_t *cmd,
+    ngx_http_setter_verify_t *verify)
+{
+    ngx_str_t   *value;
+    ngx_uint_t   i;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts < 4) {
+        return "has no secret";
     }
 
     if (ngx_http_setter_complex_value(cf, &value[2], &verify->value) != NGX_OK)
@@ -102,8 +185,6 @@ ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
             return NGX_CONF_ERROR;
         }
     }
-
-    slcf->verify = verify;
 
     return NGX_CONF_OK;
 }

@@ -608,7 +608,25 @@ open() "/none/such" failed
 
 
 
-=== TEST 76: refused in location: setter_verify token $http_x_key a b c;
+=== TEST 76: refused in location: setter_verify key maybe;
+--- error_log
+invalid parameter "maybe"
+
+
+
+=== TEST 77: refused in location: setter_verify key optional twice;
+--- error_log
+invalid parameter "twice"
+
+
+
+=== TEST 78: refused in location: setter_verify key; setter_verify key optional;
+--- error_log
+"setter_verify" directive is duplicate
+
+
+
+=== TEST 79: refused in location: setter_verify token $http_x_key a b c;
 --- error_log
 invalid number of arguments in "setter_verify"
 

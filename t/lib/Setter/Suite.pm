@@ -158,6 +158,27 @@ sub begin {
 }
 
 
+# Posts a body to the nginx of the block, beside the block's own requests, on
+# a connection of its own; returns status, body and the head of the answer.
+sub post {
+    my ($uri, $body, @headers) = @_;
+
+    my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+        PeerPort => Test::Nginx::Util::server_port_for_client(),
+        Timeout => 10) or die "connect: $!\n";
+    $socket->autoflush(1);
+    print $socket join("\r\n", "POST $uri HTTP/1.1", 'Host: localhost',
+        'Connection: close', 'Content-Length: ' . length $body, @headers, '',
+        $body);
+
+    local $/;
+    my ($head, $text) = split /\r\n\r\n/, <$socket> // '', 2;
+    my ($status) = ($head // '') =~ m{^HTTP/1\.1 (\d+)};
+
+    return ($status // 0, $text, $head);
+}
+
+
 # A connection to the Redis; made again when the server was.
 sub redis {
     return $redis if $redis && eval { $redis->ping };

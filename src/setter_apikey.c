@@ -1,0 +1,131 @@
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include "setter_apikey.h"
+
+
+#define SETTER_APIKEY_PREFIX      "stk_"
+#define SETTER_APIKEY_PREFIX_LEN  (sizeof(SETTER_APIKEY_PREFIX) - 1)
+
+
+static int setter_apikey_is_secret(setter_str_t text);
+
+
+static const char  setter_apikey_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+
+int
+setter_apikey_read(setter_apikey_t *key, setter_str_t text)
+{
+    setter_str_t  slug, secret;
+
+    key->tenant.len = 0;
+    key->tenant.data = NULL;
+
+    if (text.len <= SETTER_APIKEY_PREFIX_LEN + 1 + SETTER_APIKEY_SECRET
+        || text.len > SETTER_APIKEY_MAX
+        || memcmp(text.data, SETTER_APIKEY_PREFIX, SETTER_APIKEY_PREFIX_LEN)
+           != 0)
+    {
+        return SETTER_ERROR;
+    }
+
+    /* a slug has no "_", so that there is one way to read a key */
+
+    slug.data = text.data + SETTER_APIKEY_PREFIX_LEN;
+    slug.len = text.len - SETTER_APIKEY_PREFIX_LEN - 1 - SETTER_APIKEY_SECRET;
+    secret.data = slug.data + slug.len + 1;
+    secret.len = SETTER_APIKEY_SECRET;
+
+    if (!setter_slug_valid(slug)
+        || slug.data[slug.len] != '_'
+        || !setter_apikey_is_secret(secret))
+    {
+        return SETTER_ERROR;
+    }
+
+    key->tenant = slug;
+
+    SHA256((const unsigned char *) text.data, text.len, key->digest);
+
+    return SETTER_OK;
+}
+
+
+static int
+setter_apikey_is_secret(setter_str_t text)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (memchr(setter_apikey_alphabet, text.data[i],
+                   sizeof(setter_apikey_alphabet) - 1)
+            == NULL)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+int
+setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant)
+{
+    int             i;
+    char           *p;
+    unsigned char   bytes[SETTER_APIKEY_SECRET];
+
+    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+        return SETTER_ERROR;
+    }
+
+    /* 32 bytes fill 42 characters and four bits of the last one */
+
+    bytes[SETTER_APIKEY_SECRET - 1] &= ~3;
+
+    p = text;
+
+    memcpy(p, SETTER_APIKEY_PREFIX, SETTER_APIKEY_PREFIX_LEN);
+    p += SETTER_APIKEY_PREFIX_LEN;
+
+    memcpy(p, tenant.data, tenant.len);
+    p += tenant.len;
+
+    *p++ = '_';
+
+    for (i = 0; i < SETTER_APIKEY_SECRET; i++) {
+        *p++ = setter_apikey_alphabet[bytes[i] & 0x3f];
+    }
+
+    *p = '\0';
+
+    return SETTER_OK;
+}
+
+
+size_t
+setter_apikey_member(char member[SETTER_APIKEY_MEMBER_MAX + 1],
+    const setter_apikey_t *key)
+{
+    int    i;
+    char  *p;
+
+    static const char  hex[] = "0123456789abcdef";
+
+    memcpy(member, key->tenant.data, key->tenant.len);
+
+    p = member + key->tenant.len;
+    *p++ = '/';
+
+    for (i = 0; i < SETTER_APIKEY_DIGEST; i++) {
+        *p++ = hex[key->digest[i] >> 4];
+        *p++ = hex[key->digest[i] & 0x0f];
+    }
+
+    *p = '\0';
+
+    return p - member;
+}

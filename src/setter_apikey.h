@@ -1,0 +1,41 @@
+/*
+ * Keys that callers of a tenant show: "stk_<slug>_<43 of base64url>".  Only
+ * hashes of them are kept, in PostgreSQL and in Redis's sets setter:{tag}:keys
+ * of "<slug>/<64 hexadecimal digits>".
+ */
+
+#ifndef SETTER_APIKEY_H
+#define SETTER_APIKEY_H
+
+#include "setter_job.h"
+
+
+#define SETTER_APIKEY_SECRET      43
+#define SETTER_APIKEY_MAX         (4 + SETTER_SLUG_MAX + 1                    \
+                                   + SETTER_APIKEY_SECRET)
+#define SETTER_APIKEY_DIGEST      32
+#define SETTER_APIKEY_HEX         (2 * SETTER_APIKEY_DIGEST)
+#define SETTER_APIKEY_MEMBER_MAX  (SETTER_SLUG_MAX + 1 + SETTER_APIKEY_HEX)
+
+
+typedef struct {
+    setter_str_t   tenant;                          /* in the text read */
+    unsigned char  digest[SETTER_APIKEY_DIGEST];    /* SHA-256 of the text */
+} setter_apikey_t;
+
+
+/* SETTER_ERROR when text is no such key; then there is no tenant. */
+int setter_apikey_read(setter_apikey_t *key, setter_str_t text);
+
+/*
+ * Writes a new key of the tenant, NUL-terminated, or returns SETTER_ERROR
+ * when there is no randomness.
+ */
+int setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant);
+
+/* Writes the member of the set, NUL-terminated, and returns its length. */
+size_t setter_apikey_member(char member[SETTER_APIKEY_MEMBER_MAX + 1],
+    const setter_apikey_t *key);
+
+
+#endif /* SETTER_APIKEY_H */
