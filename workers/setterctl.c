@@ -39,6 +39,12 @@ static const ctl_command_t  commands[] = {
       "refuse a tenant's messages", ctl_tenant_suspend },
     { "tenant list", "",
       "all tenants", ctl_tenant_list },
+    { "key add", "SLUG [NAME]",
+      "make a tenant's key and show it, once", ctl_key_add },
+    { "key list", "[SLUG]",
+      "all keys, by their last characters", ctl_key_list },
+    { "key revoke", "SLUG|ID...",
+      "let a tenant's keys, or one, count no more", ctl_key_revoke },
 };
 
 #define NCOMMANDS  (sizeof(commands) / sizeof(commands[0]))

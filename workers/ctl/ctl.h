@@ -77,6 +77,9 @@ int ctl_dead_list(ctl_t *ctl, int argc, char **argv);
 int ctl_tenant_add(ctl_t *ctl, int argc, char **argv);
 int ctl_tenant_suspend(ctl_t *ctl, int argc, char **argv);
 int ctl_tenant_list(ctl_t *ctl, int argc, char **argv);
+int ctl_key_add(ctl_t *ctl, int argc, char **argv);
+int ctl_key_list(ctl_t *ctl, int argc, char **argv);
+int ctl_key_revoke(ctl_t *ctl, int argc, char **argv);
 
 
 #endif /* CTL_H */

@@ -63,6 +63,10 @@ registry_publish(worker_t *worker)
     } while (rc == 0 && rows == REGISTRY_PAGE);
 
     if (rc == 0) {
+        rc = registry_publish_keys(worker);
+    }
+
+    if (rc == 0) {
         worker->published = generation;
     }
 

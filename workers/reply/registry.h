@@ -1,5 +1,6 @@
 /*
- * The registry: Redis knows the tenants that are active in PostgreSQL.
+ * The registry: Redis knows the tenants that are active in PostgreSQL, and
+ * the hashes of their keys.
  */
 
 #ifndef REGISTRY_H
@@ -13,6 +14,9 @@
  * each connection to Redis.  0, or -1: not yet.
  */
 int registry_publish(worker_t *worker);
+
+/* For registry_publish(): the same of tenants' keys and those revoked. */
+int registry_publish_keys(worker_t *worker);
 
 
 #endif /* REGISTRY_H */
