@@ -5,10 +5,13 @@ use lib "$FindBin::Bin/lib";
 
 BEGIN { $ENV{TEST_NGINX_SHIPPED} = "$FindBin::Bin/../nginx" }
 
+use Digest::SHA ();
 use Setter::Suite qw(redis);
 use Test::Nginx::Socket 'no_plan';
 
 our $manychat = '/webhook/setter/manychat/instagram';
+our $key = 'stk_acme_0123456789-abcdefghijklmnop_ABCDEFGHIJKLMNO';
+our $bearer = "Authorization: Bearer $key";
 our $lead = '{"lead_identification":"lead-1","lead_message":"Hello",'
     . '"chat_id":"1000000000000001"}';
 
@@ -22,6 +25,10 @@ add_block_preprocessor(sub {
     setter_tenants any;
     setter_tenant $host "^([a-z][a-z0-9-]{0,62})\.[^.]+\.[^.]+\z";
     setter_tenant default;
+EOC
+    $block->set_value('post_setup_server_root', <<'EOC');
+Setter::Suite::redis()->sadd('setter:{mm}:keys', 'acme/'
+    . Digest::SHA::sha256_hex($main::key));
 EOC
     $block->set_value('config', "    include \$TEST_NGINX_SHIPPED/"
         . "gateway.conf;\n") if !defined $block->config;
@@ -47,30 +54,32 @@ __DATA__
 
 
 
-=== TEST 2: the same message with true statuses
+=== TEST 2: the same message with a key, and true statuses
 --- request eval
-[map { "POST /api/lead/messages\n$_" } $::lead, '{}', '[', $::lead]
+[map { "POST /api/lead/messages\n$_" } $::lead, '{}', '[', $::lead, $::lead]
 --- more_headers eval
-["", "", "", "Content-Type: text/plain"]
+[$::bearer, $::bearer, $::bearer, "$::bearer\nContent-Type: text/plain", ""]
 --- error_code eval
-[201, 422, 400, 415]
+[201, 422, 400, 415, 401]
 --- queued eval
-[1, 0, 0, 0]
+[1, 0, 0, 0, 0]
+--- job eval
+["tenant: acme"]
 
 
 
-=== TEST 3: the engine's tenant: the host's, else the body's, else a default
+=== TEST 3: the engine's tenant is its key's
 --- request eval
 [map { "POST /webhook/inbound\n{\"from\":\"1\",\"message\":\"a\"$_}" }
-    '', ',"tenant_id":"acme"', ',"tenant_id":"acme"', ',"tenant_id":"globex"']
+    '', ',"tenant_id":"acme"', ',"tenant_id":"globex"', '']
 --- more_headers eval
-["", "", "Host: acme.example.com", "Host: acme.example.com"]
+["$::bearer\nHost: globex.example.com", $::bearer, $::bearer, ""]
 --- error_code eval
-[201, 201, 201, 403]
+[201, 201, 403, 401]
 --- queued eval
-[1, 1, 1, 0]
+[1, 1, 0, 0]
 --- job eval
-["tenant: default\nprovider: infobip", "tenant: acme", "tenant: acme"]
+["tenant: acme\nprovider: infobip", "tenant: acme"]
 
 
 
@@ -83,7 +92,8 @@ my $chunked = sprintf("%x\r\n", length $long) . "$long\r\n0\r\n\r\n";
     "POST /api/lead/messages\n$long", "POST /api/lead/messages\n$chunked",
 ]
 --- more_headers eval
-["", "Transfer-Encoding: chunked", "", "Transfer-Encoding: chunked"]
+my $chunked = "Transfer-Encoding: chunked";
+["", $chunked, $::bearer, "$::bearer\n$chunked"]
 --- error_code eval
 [201, 201, 413, 413]
 --- response_headers eval

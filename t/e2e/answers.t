@@ -111,6 +111,28 @@ subtest 'tenants are told apart by their host' => sub {
         [ ['acme'], ['globex'] ], 'two conversations';
 };
 
+subtest 'a key tells the tenant, whatever the host says' => sub {
+    chomp(my $key = $stack->ctl('key', 'add', 'initech'));
+    my $send = sub {
+        my ($bearer) = @_;
+        return $stack->post('/webhook/inbound',
+            { from => '15550100002', message => 'With a key' },
+            Host => 'acme.example.com', Authorization => "Bearer $bearer");
+    };
+
+    my $answer = $send->($key);
+    is $answer->{status}, 201, 'taken';
+    $stack->wait_sent_to('15550100002', 1);
+    is_deeply [ $stack->psql("SELECT tenant FROM jobs
+        WHERE id = '$answer->{json}{id}'") ], [ ['initech'] ],
+        'for its tenant';
+
+    is $send->("${key}x")->{status}, 401, 'a wrong one is refused';
+    is $stack->ctl('key', 'revoke', 'initech'), "revoked 1\n", 'revoked';
+    $stack->wait_for('the key to count no more', 10,
+        sub { $send->($key)->{status} == 401 });
+};
+
 subtest 'the webhook tester finds all well' => sub {
     my ($status, $output) = Setter::Stack::script($stack->{env},
         'try-webhook', $stack->env('SETTER_URL'));

@@ -14,6 +14,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
+use File::Spec ();
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use IO::Socket::INET;
@@ -113,6 +114,18 @@ sub env {
     my ($self, $name) = @_;
     my ($value) = slurp("$self->{dir}/env") =~ /^\Q$name\E=(.*)$/m;
     return $value;
+}
+
+# What setterctl prints; dies with what it complains of.
+sub ctl {
+    my ($self, @words) = @_;
+    my $build = File::Spec->rel2abs($self->{env}{BUILD} // 'build', $root);
+    local %ENV = (%{ $self->{env} }, map { $_ => $self->env($_) }
+        qw(SETTER_REDIS_URL SETTER_DATABASE_URL SETTER_ADMIN_DATABASE_URL));
+    my ($output, $error);
+    IPC::Run::run([ "$build/setterctl", @words ], \undef, \$output, \$error)
+        or die "setterctl @words: $error";
+    return $output;
 }
 
 sub slurp {
