@@ -19,8 +19,11 @@ SHARED_SRCS   = $(wildcard src/setter_*.c)
 WORKER_SRCS   = $(wildcard workers/runtime/*.c workers/queue/*.c \
                 workers/reply/*.c workers/llm/*.c workers/channel/*.c \
                 workers/ctl/*.c)
-EMBEDDED      = $(wildcard workers/queue/*.lua) \
-                $(sort $(wildcard workers/sql/*.sql))
+# the queue's library: one file for Redis, its parts in this order
+LANES         = keys store jobs tenants ready sort due claim turn depth \
+                register
+LANES_PARTS   = $(LANES:%=workers/queue/lanes/%.lua)
+EMBEDDED      = $(BUILD)/lanes.lua $(sort $(wildcard workers/sql/*.sql))
 SHARED_OBJS   = $(SHARED_SRCS:%.c=$(BUILD)/%.o)
 WORKER_OBJS   = $(WORKER_SRCS:%.c=$(BUILD)/%.o)
 PROGRAMS      = $(patsubst workers/%.c,$(BUILD)/%,$(wildcard workers/*.c))
@@ -45,6 +48,10 @@ $(MODULE): $(MODULE_SRCS)
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(SETTER_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/lanes.lua: $(LANES_PARTS) Makefile
+	@mkdir -p $(@D)
+	awk 'FNR == 1 && NR > 1 { print "" } { print }' $(LANES_PARTS) > $@
 
 # lanes.lua and the migrations travel inside the programs
 $(BUILD)/embedded.o: $(EMBEDDED) scripts/embed

@@ -1,5 +1,5 @@
 /*
- * Calls of the functions in lanes.lua, which says what each takes and
+ * Calls of the functions in lanes/, which says what each takes and
  * returns.
  */
 

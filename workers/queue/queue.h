@@ -1,5 +1,5 @@
 /*
- * The queue's C face: one call a transition of the lanes (lanes.lua is the
+ * The queue's C face: one call a transition of the lanes (lanes/ is the
  * only code that touches the queue's keys).
  */
 

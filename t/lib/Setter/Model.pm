@@ -1,7 +1,7 @@
 package Setter::Model;
 
 # What a partition of the queue ought to be: the transitions of
-# workers/queue/lanes.lua written plainly over lists and hashes, with no
+# workers/queue/lanes/ written plainly over lists and hashes, with no
 # thought for cost.  Times come from outside: those that Redis reported.
 #
 # A job is { id, lane, kind, element, at, debounce_ms, debounce_max_ms,

@@ -87,7 +87,10 @@ sub load_library {
 }
 
 sub library {
-    open my $file, '<', ROOT . '/workers/queue/lanes.lua' or die "lanes: $!";
+    my $path = ($ENV{SETTER_BUILD} // 'build') . '/lanes.lua';
+
+    $path = ROOT . "/$path" if $path !~ m{^/};
+    open my $file, '<', $path or die "$path, which make builds: $!\n";
     local $/;
 
     return scalar <$file>;

@@ -1,0 +1,13 @@
+local function register(name, callback, flag)
+    redis.register_function{ function_name = name, callback = callback,
+                             flags = { flag } }
+end
+
+-- allow-oom: a full Redis could not even be drained without
+register('setter_claim', claim, 'allow-oom')
+register('setter_more', more, 'allow-oom')
+register('setter_extend', extend, 'allow-oom')
+register('setter_complete', complete, 'allow-oom')
+register('setter_fail', fail, 'allow-oom')
+register('setter_depth', depth, 'no-writes')
+register('setter_version', function() return VERSION end, 'no-writes')
