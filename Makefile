@@ -1,5 +1,5 @@
 # The targets are contract: run, stop, test, test-genuine, lint, check-asan,
-# bench, install.  Everything built goes under $(BUILD).
+# check-compat, bench, install.  Everything built goes under $(BUILD).
 
 BUILD        ?= build
 CC           ?= gcc
@@ -32,7 +32,7 @@ MODULE        = $(BUILD)/ngx_http_setter_module.so
 MODULE_SRCS   = config ngx_http_setter_module.c $(wildcard src/*)
 
 .PHONY: all module workers unit run stop test test-genuine lint check-asan \
-        bench install clean
+        check-compat bench install clean
 
 all: module workers
 
@@ -92,6 +92,10 @@ lint:
 check-asan:
 	@scripts/setup
 	@scripts/check-asan
+
+check-compat:
+	@scripts/setup
+	@scripts/check-compat
 
 bench:
 	@scripts/setup

@@ -64,6 +64,7 @@ drop_root(void)
 }
 
 
+/* PostgreSQL's programs look for each other by the path they are called by. */
 static pid_t
 spawn(const char *program, const char **argv)
 {
@@ -80,6 +81,7 @@ spawn(const char *program, const char **argv)
         dup2(fd, 1);
         dup2(fd, 2);
         snprintf(path, sizeof(path), "%s/%s", bin, program);
+        argv[0] = path;
         if (chdir(dir) == 0) {
             execv(path, (char *const *) argv);
         }
@@ -107,11 +109,14 @@ start_server(void)
 }
 
 
+/* Of a server that did not start the pid is 0, which means our own group. */
 static void
 stop_server(int sig)
 {
-    kill(server, sig);
-    waitpid(server, NULL, 0);
+    if (server > 0) {
+        kill(server, sig);
+        waitpid(server, NULL, 0);
+    }
 }
 
 
@@ -122,7 +127,8 @@ create_server(void)
     int             status;
     glob_t          found;
     const char     *argv[] = { "initdb", "-D", "data", "-U", "postgres", "-A",
-                               "trust", "--no-sync", NULL };
+                               "trust", "--no-sync", "--encoding=UTF8",
+                               "--locale=C.UTF-8", NULL };
     struct passwd  *user;
 
     assert_int_equal(glob("/usr/lib/postgresql/*/bin", 0, NULL, &found), 0);

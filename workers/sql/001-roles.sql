@@ -18,12 +18,18 @@ END
 $$;
 
 -- The owner may act as the system (SET ROLE): setterctl reads the record that
--- way.  Where another made the role, its maker may have to grant it.
+-- way.  Where another made the role, its maker may have to grant it, unless
+-- that was done before.
 DO $$
 BEGIN
-    EXECUTE format('GRANT setter_system TO %I', current_user);
+    SET LOCAL ROLE setter_system;
+    RESET ROLE;
 EXCEPTION WHEN insufficient_privilege THEN
-    RAISE WARNING 'setterctl job, dead and tenant need: '
-        'GRANT setter_system TO %', current_user;
+    BEGIN
+        EXECUTE format('GRANT setter_system TO %I', current_user);
+    EXCEPTION WHEN insufficient_privilege THEN
+        RAISE WARNING 'setterctl job, dead and tenant need: '
+            'GRANT setter_system TO %', current_user;
+    END;
 END
 $$;
