@@ -10,6 +10,7 @@
 
 #include "reply/claim.h"
 #include "reply/lease.h"
+#include "reply/once.h"
 #include "runtime/config.h"
 #include "runtime/http.h"
 #include "runtime/log.h"
@@ -20,6 +21,7 @@
 #define WORKER_TURN_BYTES   (256 * 1024)
 #define WORKER_MAX_CRASHES  3
 #define WORKER_POLL_MS      20
+#define WORKER_IDLE_MS      30000
 
 
 typedef struct {
@@ -46,16 +48,26 @@ typedef struct {
     long         stop_ms;
     long         db_pool;
     const char  *log_level;
+    int          once;
+    long         once_wait_ms;
+    long         exit_when_idle_ms;
+    int          polling;
+    int          exit_after_completion;
+    const char  *sqs_body;
+    const char  *sqs_tenant;
 } settings_t;
 
 
 static void settings_check(void);
 static void settings_refuse(const char *reason);
 static void worker_set(void);
+static void worker_set_once(void);
+static void worker_read_job(void);
 static int worker_open(void);
 static int worker_handshake(redis_t *redis, void *data);
 static int worker_run(void);
 static void worker_stop(int signal);
+static void worker_quit(void);
 static void worker_leave(void *data);
 static void worker_cancel_turns(void);
 
@@ -71,6 +83,10 @@ static void worker_cancel_turns(void);
 #define setting_number(variable, option, member, initial, min, max, help)     \
     { variable, option, CONFIG_NUMBER, offsetof(settings_t, member), initial, \
       min, max, 0, help }
+
+#define setting_switch(variable, option, member, initial, help)               \
+    { variable, option, CONFIG_SWITCH, offsetof(settings_t, member), initial, \
+      0, 0, 0, help }
 
 static const config_setting_t  settings_table[] = {
     setting_secret("SETTER_REDIS_URL", "redis-url", redis_url,
@@ -130,6 +146,26 @@ static const config_setting_t  settings_table[] = {
                    "connections to PostgreSQL"),
     setting_text("SETTER_LOG_LEVEL", "log-level", log_level, "info",
                  "debug, info, warn or error"),
+    setting_switch("SETTER_ONCE", "once", once, "off",
+                   "handle one turn, or find nothing to do, and exit"),
+    setting_number("SETTER_ONCE_WAIT_MS", "once-wait-ms", once_wait_ms,
+                   "5000", 0, 3600000,
+                   "how long --once looks for a turn, and how long the queue"
+                   " has to take SQS_BODY"),
+    { "SETTER_EXIT_WHEN_IDLE_MS", "exit-when-idle", CONFIG_PERHAPS,
+      offsetof(settings_t, exit_when_idle_ms), "0", 0, 86400000, 0,
+      "exit when there was nothing to do for so many ms, 30000 where the"
+      " option names no number; 0: never" },
+    setting_switch("EXIT_AFTER_COMPLETION", "exit-after-completion",
+                   exit_after_completion, "off",
+                   "wait for a turn, handle it and exit"),
+    setting_switch("POLLING_MODE", "polling-mode", polling, "on",
+                   "off is --once"),
+    setting_secret("SQS_BODY", "sqs-body", sqs_body,
+                   "a job: an envelope, or what a webhook takes; exit when it"
+                   " is finished"),
+    setting_text("SETTER_SQS_TENANT", "sqs-tenant", sqs_tenant, "default",
+                 "whose SQS_BODY is when it has no tenant_id"),
 };
 
 static const char  usage[] =
@@ -140,6 +176,8 @@ static const char  usage[] =
 
 static settings_t  settings;
 static worker_t    worker;
+static once_t      once;
+static posted_t    posted;              /* SQS_BODY's job */
 static char        worker_name[128];
 static int         worker_greeted;      /* Redis was once found usable */
 
@@ -163,6 +201,7 @@ main(int argc, char **argv)
     gethostname(host, sizeof(host) - 1);
     snprintf(worker_name, sizeof(worker_name), "%s-%d", host, (int) getpid());
     worker_set();
+    worker_set_once();
 
     if (loop_init() != 0 || http_init(settings.concurrency) != 0) {
         fprintf(stderr, "setter-worker: cannot start: no memory\n");
@@ -254,9 +293,70 @@ worker_set(void)
     worker.send_timeout_ms = settings.send_timeout_ms;
     worker.concurrency = settings.concurrency;
 
+    worker.idle_since_ms = -1;
     LIST_INIT(&worker.turns);
     task_sem_init(&worker.wake, 0);
     task_sem_init(&worker.arm, 0);
+}
+
+
+/* What ends the process beside a signal. */
+static void
+worker_set_once(void)
+{
+    once.worker = &worker;
+    once.leave = worker_quit;
+    once.wait_ms = settings.once_wait_ms;
+    once.idle_ms = settings.exit_when_idle_ms;
+
+    if (once.idle_ms == -1) {
+        once.idle_ms = WORKER_IDLE_MS;
+
+    } else if (once.idle_ms == 0) {
+        once.idle_ms = TASK_FOREVER;
+    }
+
+    if (settings.sqs_body != NULL) {
+        worker_read_job();
+        return;
+    }
+
+    worker.one = settings.once || !settings.polling
+                 || settings.exit_after_completion;
+
+    if (worker.one) {
+        worker.concurrency = 1;
+    }
+
+    if (!settings.once && settings.polling) {
+        once.wait_ms = TASK_FOREVER;
+    }
+}
+
+
+/* Its memory lives as long as the process. */
+static void
+worker_read_job(void)
+{
+    char      error[160];
+    arena_t  *arena;
+
+    arena = arena_create();
+
+    if (arena == NULL) {
+        fprintf(stderr, "setter-worker: cannot start: no memory\n");
+        exit(1);
+    }
+
+    if (posted_read(&posted, settings.sqs_body, settings.sqs_tenant, error,
+                    sizeof(error), arena)
+        != 0)
+    {
+        fprintf(stderr, "setter-worker: SQS_BODY: %s\n", error);
+        exit(2);
+    }
+
+    once.job = &posted;
 }
 
 
@@ -323,6 +423,7 @@ worker_run(void)
     if (task_start("claim", claim_run, &worker) == NULL
         || task_start("listen", claim_listen, &worker) == NULL
         || task_start("lease", lease_run, &worker) == NULL
+        || task_start("once", once_run, &once) == NULL
         || loop_on_signal(SIGTERM, worker_stop) != 0
         || loop_on_signal(SIGINT, worker_stop) != 0)
     {
@@ -334,7 +435,7 @@ worker_run(void)
              log_number(worker.concurrency));
     loop_run();
     log_info("stopped", "worker", worker_name);
-    return 0;
+    return once.status;
 }
 
 
@@ -348,7 +449,13 @@ worker_stop(int signal)
 
     log_info("stopping", "signal", signal == SIGTERM ? "TERM" : "INT",
              "turns", log_number(worker.nturns));
+    worker_quit();
+}
 
+
+static void
+worker_quit(void)
+{
     worker.stopping = 1;
     claim_wake(&worker);
 
@@ -379,6 +486,7 @@ worker_leave(void *data)
         task_sleep(WORKER_POLL_MS);
     }
 
+    once_result(&once);
     loop_stop();
 }
 

@@ -16,6 +16,7 @@ typedef struct {
     const char  *key;
     long         count;
     int          once;
+    long         idle;
 } settings_t;
 
 static const config_setting_t  table[] = {
@@ -26,7 +27,9 @@ static const config_setting_t  table[] = {
     { "TEST_COUNT", "count", CONFIG_NUMBER, offsetof(settings_t, count),
       "10", 1, 100, 0, "A number." },
     { NULL, "once", CONFIG_SWITCH, offsetof(settings_t, once),
-      "off", 0, 0, 0, "A switch." }
+      "off", 0, 0, 0, "A switch." },
+    { "TEST_IDLE", "idle", CONFIG_PERHAPS, offsetof(settings_t, idle),
+      "0", 0, 100, 0, "A number, perhaps." }
 };
 
 #define ARGS  12
@@ -164,6 +167,30 @@ test_options_win(void **state)
 }
 
 
+/* The word behind it is its number only where it begins with a digit. */
+static void
+test_number_perhaps(void **state)
+{
+    (void) state;
+
+    READ(NULL);
+    assert_int_equal(settings.idle, 0);
+    assert_int_equal(READ("--idle"), 2);
+    assert_int_equal(settings.idle, -1);
+    assert_int_equal(READ("--idle", "--once"), 3);
+    assert_int_equal(settings.idle, -1);
+    assert_int_equal(READ("--idle", "word"), 2);
+    assert_int_equal(settings.idle, -1);
+    assert_int_equal(READ("--idle", "50", "word"), 3);
+    assert_int_equal(settings.idle, 50);
+    assert_int_equal(READ("--idle=7"), 2);
+    assert_int_equal(settings.idle, 7);
+
+    assert_int_equal(CHILD("--idle=-1"), 2);
+    assert_int_equal(CHILD("--idle", "101"), 2);
+}
+
+
 static void
 test_words(void **state)
 {
@@ -220,6 +247,7 @@ test_help(void **state)
     assert_non_null(strstr(output, "TEST_COUNT"));
     assert_non_null(strstr(output, "default: 10"));
     assert_non_null(strstr(output, "--once\n"));
+    assert_non_null(strstr(output, "--idle[=N]\n"));
     assert_null(strstr(output, "sesame"));
 }
 
@@ -231,6 +259,7 @@ main(void)
         cmocka_unit_test_setup(test_defaults, clean_environment),
         cmocka_unit_test_setup(test_environment, clean_environment),
         cmocka_unit_test_setup(test_options_win, clean_environment),
+        cmocka_unit_test_setup(test_number_perhaps, clean_environment),
         cmocka_unit_test_setup(test_words, clean_environment),
         cmocka_unit_test_setup(test_refusals, clean_environment),
         cmocka_unit_test_setup(test_help, clean_environment)

@@ -15,10 +15,13 @@
 
 #define CLAIM_MAX_WAIT_MS  5000     /* a sign of life for the queue */
 #define CLAIM_AWAY_MS      500      /* while something is not there */
+#define CLAIM_CONNECT_MS   50       /* while that is a connection */
 
 
 static int claim_usable(worker_t *worker);
 static int64_t claim_round(worker_t *worker);
+static int64_t claim_away(worker_t *worker);
+static long claim_slots(const worker_t *worker);
 static queue_result_e claim_partition(worker_t *worker, unsigned partition,
     int64_t *next_ms);
 static void claim_take(worker_t *worker, queue_turn_t *claim);
@@ -33,7 +36,8 @@ claim_run(void *data)
     worker->claiming = 1;
 
     while (!worker->stopping) {
-        wait_ms = claim_usable(worker) ? claim_round(worker) : CLAIM_AWAY_MS;
+        wait_ms = claim_usable(worker) ? claim_round(worker)
+                                       : claim_away(worker);
         task_sem_take(&worker->wake, loop_now_ms() + wait_ms);
         worker->woken = 0;
     }
@@ -60,10 +64,12 @@ claim_usable(worker_t *worker)
 static int64_t
 claim_round(worker_t *worker)
 {
+    long      claimed;
     int64_t   next_ms, wait_ms;
     unsigned  i, n;
 
     n = worker->queue.partitions;
+    claimed = worker->nclaimed;
     worker->first = (worker->first + 1) % n;
     wait_ms = CLAIM_MAX_WAIT_MS;
 
@@ -71,12 +77,19 @@ claim_round(worker_t *worker)
         if (claim_partition(worker, (worker->first + i) % n, &next_ms)
             != QUEUE_OK)
         {
-            return CLAIM_AWAY_MS;
+            return claim_away(worker);
         }
 
         if (next_ms >= 0 && next_ms < wait_ms) {
             wait_ms = next_ms;
         }
+    }
+
+    if (worker->nturns > 0 || worker->nclaimed > claimed) {
+        worker->idle_since_ms = -1;
+
+    } else if (worker->idle_since_ms < 0) {
+        worker->idle_since_ms = loop_now_ms();
     }
 
     if (worker->nturns >= worker->concurrency) {
@@ -89,6 +102,25 @@ claim_round(worker_t *worker)
     }
 
     return wait_ms;
+}
+
+
+static int64_t
+claim_away(worker_t *worker)
+{
+    worker->idle_since_ms = -1;
+
+    return redis_ready(worker->redis) && pg_ready() ? CLAIM_AWAY_MS
+                                                    : CLAIM_CONNECT_MS;
+}
+
+
+/* One that is here for a single turn asks no more once that is completed. */
+static long
+claim_slots(const worker_t *worker)
+{
+    return worker->one && worker->ncompleted > 0
+           ? 0 : worker->concurrency - worker->nturns;
 }
 
 
@@ -106,8 +138,8 @@ claim_partition(worker_t *worker, unsigned partition, int64_t *next_ms)
     }
 
     rc = queue_claim(worker->redis, &worker->queue, partition,
-                     worker->concurrency - worker->nturns,
-                     worker->nsuspects == 0, &claim, arena);
+                     claim_slots(worker), worker->nsuspects == 0, &claim,
+                     arena);
 
     if (rc == QUEUE_OK) {
         for (i = 0; i < claim.nturns; i++) {
@@ -129,6 +161,7 @@ static void
 claim_take(worker_t *worker, queue_turn_t *claim)
 {
     if (!worker->leaving && turn_start(worker, claim) == 0) {
+        worker->nclaimed++;
         return;
     }
 

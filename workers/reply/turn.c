@@ -186,6 +186,7 @@ turn_close(turn_t *turn, turn_end_e end)
     }
 
     if (rc == QUEUE_OK && end == TURN_DONE) {
+        worker->ncompleted++;
         turn_step(turn, "completed");
     }
 }

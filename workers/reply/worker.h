@@ -44,6 +44,12 @@ typedef struct {
     long                nturns;
     long                nsuspects;      /* of which crashed a worker twice */
 
+    /* for who ends the process by itself */
+    long                nclaimed;       /* turns, so far */
+    long                ncompleted;     /* of which were completed */
+    int64_t             idle_since_ms;  /* asked, the queue had nothing, and
+                                           nothing was in hand; -1: not so */
+
     task_sem_t          wake;           /* the claiming task waits here */
     task_sem_t          arm;            /* the task that waits at the bell */
     unsigned            first;          /* partition to ask first */
@@ -51,6 +57,7 @@ typedef struct {
     unsigned            woken:1;        /* a permit is in wake */
     unsigned            armed:1;        /* one is in arm, or at the bell */
     unsigned            claiming:1;     /* turns may still come */
+    unsigned            one:1;          /* claims until one is completed */
     unsigned            stopping:1;     /* takes no turns any more */
     unsigned            leaving:1;      /* hands back those it holds */
 } worker_t;

@@ -79,7 +79,7 @@ config_read(const config_setting_t *table, size_t n, void *settings, int argc,
 
 /*
  * Takes the option at argv[i]: "--name=value", "--name value", or "--name"
- * alone for a switch.  Returns how many words it took.
+ * alone where that is enough.  Returns how many words it took.
  */
 static int
 config_option(config_t *config, int argc, char **argv, int i)
@@ -106,6 +106,13 @@ config_option(config_t *config, int argc, char **argv, int i)
 
     if (setting->type == CONFIG_SWITCH) {
         config_set(config, setting, "on", 1);
+        return 1;
+    }
+
+    if (setting->type == CONFIG_PERHAPS
+        && (i + 1 == argc || argv[i + 1][0] < '0' || argv[i + 1][0] > '9'))
+    {
+        *(long *) (config->settings + setting->offset) = -1;
         return 1;
     }
 
@@ -153,6 +160,7 @@ config_set(config_t *config, const config_setting_t *setting,
         break;
 
     case CONFIG_NUMBER:
+    case CONFIG_PERHAPS:
         config_number(config, setting, value, option);
         break;
 
@@ -226,7 +234,7 @@ config_help(config_t *config, const char *usage)
     const char              *initial;
     const config_setting_t  *setting;
 
-    static const char *const  values[] = { "=TEXT", "=N", "" };
+    static const char *const  values[] = { "=TEXT", "=N", "[=N]", "" };
 
     printf("%s\n", usage);
 

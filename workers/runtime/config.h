@@ -13,6 +13,7 @@
 typedef enum {
     CONFIG_TEXT,        /* const char * into argv or the environment */
     CONFIG_NUMBER,      /* long, min..max */
+    CONFIG_PERHAPS,     /* the same; -1 for an option that no number follows */
     CONFIG_SWITCH       /* int: true, false, 1, 0, on, off, yes, no; as an
                            option without "=" it is on */
 } config_type_e;

@@ -4,6 +4,7 @@ package Setter::Worker;
 # object.
 #
 #   my $worker = Setter::Worker->start(SETTER_REDIS_URL => …, …);
+#   my $worker = Setter::Worker->start(['--once'], SETTER_REDIS_URL => …);
 #   $worker->wait_log(sub { $_->{step} eq 'asked' });
 #   my $status = $worker->stop('TERM');
 
@@ -24,7 +25,9 @@ my @reports;
 my $program = "$root/" . ($ENV{SETTER_BUILD} // 'build') . '/setter-worker';
 
 sub start {
-    my ($class, %env) = @_;
+    my $class = shift;
+    my @options = ref $_[0] ? @{ shift() } : ();
+    my %env = @_;
     my $self = bless { log => File::Temp->new(TEMPLATE =>
         'setter-worker-XXXXXX', TMPDIR => 1), owner => $$ }, $class;
 
@@ -32,7 +35,7 @@ sub start {
     if ($self->{pid} == 0) {
         open STDERR, '>>', "$self->{log}";
         %ENV = (PATH => $ENV{PATH}, %env);
-        exec($program) or POSIX::_exit(127);
+        exec($program, @options) or POSIX::_exit(127);
     }
 
     return $self;
@@ -40,11 +43,20 @@ sub start {
 
 # Runs a worker that is to end by itself: its status and what it wrote.
 sub run {
-    my ($class, %env) = @_;
-    my $self = $class->start(%env);
+    my $class = shift;
+    my $self = $class->start(@_);
 
+    return ($self->wait, $self->text);
+}
+
+# Waits until it has ended by itself; its exit status.
+sub wait {
+    my ($self) = @_;
+
+    local $?;
     waitpid delete $self->{pid}, 0;
-    return ($? >> 8, $self->text);
+    push @reports, grep { /Sanitizer|runtime error/ } split /\n/, $self->text;
+    return $? >> 8;
 }
 
 sub signal { kill $_[1], $_[0]{pid} or die "kill: $!" }
