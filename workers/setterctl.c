@@ -45,6 +45,8 @@ static const ctl_command_t  commands[] = {
       "all keys, by their last characters", ctl_key_list },
     { "key revoke", "SLUG|ID...",
       "let a tenant's keys, or one, count no more", ctl_key_revoke },
+    { "scale", "[OPTION...] [-- ARGUMENT...]",
+      "start and stop workers as the queue needs them", ctl_scale },
 };
 
 #define NCOMMANDS  (sizeof(commands) / sizeof(commands[0]))

@@ -80,6 +80,7 @@ int ctl_tenant_list(ctl_t *ctl, int argc, char **argv);
 int ctl_key_add(ctl_t *ctl, int argc, char **argv);
 int ctl_key_list(ctl_t *ctl, int argc, char **argv);
 int ctl_key_revoke(ctl_t *ctl, int argc, char **argv);
+int ctl_scale(ctl_t *ctl, int argc, char **argv);
 
 
 #endif /* CTL_H */
