@@ -5,9 +5,20 @@
 #include "setter_resp.h"
 
 
-#define SETTER_RESP_MIN_OUT  4096
+#define SETTER_RESP_MIN_OUT       4096
+#define SETTER_RESP_MAX_ELEMENTS  (1024 * 1024)     /* of one array */
+
+/* of createArray() */
+#if HIREDIS_MAJOR < 1
+typedef int     setter_resp_count_t;
+#else
+typedef size_t  setter_resp_count_t;
+#endif
 
 
+static redisReader *setter_resp_reader(void);
+static void *setter_resp_array(const redisReadTask *task,
+    setter_resp_count_t n);
 static int setter_resp_reserve(setter_resp_t *resp, size_t len);
 static setter_resp_entry_t *setter_resp_entry(setter_resp_t *resp);
 static int setter_resp_reply(setter_resp_t *resp, redisReply *reply);
@@ -15,6 +26,10 @@ static void setter_resp_finish(setter_resp_t *resp,
     setter_resp_entry_t *entry, setter_resp_outcome_e outcome,
     redisReply *reply);
 static void setter_resp_entries_free(setter_resp_entry_t *entry);
+
+
+static void  *(*setter_resp_hiredis_array)(const redisReadTask *task,
+    setter_resp_count_t n);
 
 
 int
@@ -25,9 +40,41 @@ setter_resp_init(setter_resp_t *resp, size_t max_pending, size_t max_out)
     resp->last = &resp->first;
     resp->max_pending = max_pending;
     resp->max_out = max_out;
-    resp->reader = redisReaderCreate();
+    resp->reader = setter_resp_reader();
 
     return resp->reader != NULL ? SETTER_OK : SETTER_ERROR;
+}
+
+
+/* hiredis's, but for arrays that would take more memory than they are worth. */
+static redisReader *
+setter_resp_reader(void)
+{
+    redisReader                       *reader;
+    static redisReplyObjectFunctions   functions;
+
+    reader = redisReaderCreate();
+
+    if (reader != NULL) {
+        if (setter_resp_hiredis_array == NULL) {
+            setter_resp_hiredis_array = reader->fn->createArray;
+            functions = *reader->fn;
+            functions.createArray = setter_resp_array;
+        }
+
+        reader->fn = &functions;
+    }
+
+    return reader;
+}
+
+
+/* The count is the server's word, and memory is taken before any element. */
+static void *
+setter_resp_array(const redisReadTask *task, setter_resp_count_t n)
+{
+    return n <= SETTER_RESP_MAX_ELEMENTS ? setter_resp_hiredis_array(task, n)
+                                         : NULL;
 }
 
 
@@ -169,7 +216,7 @@ setter_resp_closed(setter_resp_t *resp)
         redisReaderFree(resp->reader);
     }
 
-    resp->reader = redisReaderCreate();
+    resp->reader = setter_resp_reader();
 
     while (entry != NULL) {
         next = entry->next;

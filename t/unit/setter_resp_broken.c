@@ -170,12 +170,40 @@ test_garbage(void **state)
 }
 
 
+/* No memory is taken for an array on the server's word. */
+static void
+test_array_too_long(void **state)
+{
+    client_t  client;
+
+    (void) state;
+
+    client_init(&client, 10, 1000);
+
+    command(&client, "a");
+    flush(&client, 0);
+    assert_int_equal(feed(&client, "*1048577\r\n"), SETTER_ERROR);
+    assert_string_not_equal(client.resp.error, "");
+    setter_resp_closed(&client.resp);
+    assert_log(&client, "a unknown; ");
+
+    command(&client, "b");
+    flush(&client, 0);
+    assert_int_equal(feed(&client, "*1048576\r\n:1\r\n"), SETTER_OK);
+    setter_resp_closed(&client.resp);
+    assert_log(&client, "b unknown; ");
+
+    setter_resp_free(&client.resp);
+}
+
+
 static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_unsent_and_unknown),
     cmocka_unit_test(test_closed_in_the_middle_of_a_reply),
     cmocka_unit_test(test_handler_appends_while_closing),
     cmocka_unit_test(test_unexpected_reply),
-    cmocka_unit_test(test_garbage)
+    cmocka_unit_test(test_garbage),
+    cmocka_unit_test(test_array_too_long)
 };
 
 unit_main(tests)
