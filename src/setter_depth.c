@@ -4,6 +4,9 @@
 #include "setter_depth.h"
 
 
+#define SETTER_DEPTH_MOST  ((int64_t) 1 << 50)  /* no count is above that */
+
+
 static void setter_depth_add_count(setter_depth_t *depth, const char *name,
     int64_t value);
 static setter_count_t *setter_depth_find(const setter_depth_t *depth,
@@ -41,6 +44,10 @@ setter_depth_add_count(setter_depth_t *depth, const char *name,
 {
     setter_count_t  *count;
 
+    if (value < 0 || value > SETTER_DEPTH_MOST) {
+        return;
+    }
+
     count = setter_depth_find(depth, name);
 
     if (count == NULL) {
@@ -54,7 +61,9 @@ setter_depth_add_count(setter_depth_t *depth, const char *name,
     }
 
     if (strcmp(name, "oldest_ms") != 0 && strcmp(name, "workers") != 0) {
-        count->value += value;
+        if (count->value <= SETTER_DEPTH_MOST) {
+            count->value += value;
+        }
 
     } else if (count->value < value) {
         count->value = value;

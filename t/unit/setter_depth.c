@@ -101,6 +101,8 @@ test_what_is_not_taken(void **state)
     (void) state;
 
     add(&depth, "*4\r\n:1\r\n:1\r\n$5\r\ninbox\r\n$1\r\n1\r\n");
+    add(&depth, "*4\r\n$5\r\ninbox\r\n:-1\r\n"
+                "$6\r\nleased\r\n:9223372036854775807\r\n");
     assert_int_equal(depth.ncounts, 0);
 
     for (i = 100; i < 100 + SETTER_DEPTH_COUNTS + 5; i++) {
