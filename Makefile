@@ -1,5 +1,5 @@
 # The targets are contract: run, stop, test, test-genuine, lint, check-asan,
-# check-compat, bench, install.  Everything built goes under $(BUILD).
+# check-compat, fuzz, bench, install.  Everything built goes under $(BUILD).
 
 BUILD        ?= build
 CC           ?= gcc
@@ -28,11 +28,15 @@ SHARED_OBJS   = $(SHARED_SRCS:%.c=$(BUILD)/%.o)
 WORKER_OBJS   = $(WORKER_SRCS:%.c=$(BUILD)/%.o)
 PROGRAMS      = $(patsubst workers/%.c,$(BUILD)/%,$(wildcard workers/*.c))
 UNIT_TESTS    = $(patsubst t/unit/%.c,$(BUILD)/t/unit/%,$(wildcard t/unit/*.c))
+# what runs a fuzzer: over its corpus, or (scripts/fuzz) nothing of ours
+FUZZ_MAIN     = $(BUILD)/t/fuzz/replay.o
+FUZZERS       = $(patsubst t/fuzz/%.c,$(BUILD)/t/fuzz/%,\
+                $(filter-out t/fuzz/replay.c,$(wildcard t/fuzz/*.c)))
 MODULE        = $(BUILD)/ngx_http_setter_module.so
 MODULE_SRCS   = config ngx_http_setter_module.c $(wildcard src/*)
 
-.PHONY: all module workers unit run stop test test-genuine lint check-asan \
-        check-compat bench install clean
+.PHONY: all module workers unit fuzzers run stop test test-genuine lint \
+        check-asan check-compat fuzz bench install clean
 
 all: module workers
 
@@ -40,7 +44,9 @@ module: $(MODULE)
 
 workers: $(PROGRAMS)
 
-unit: $(UNIT_TESTS)
+unit: $(UNIT_TESTS) $(FUZZERS)
+
+fuzzers: $(FUZZERS)
 
 $(MODULE): $(MODULE_SRCS)
 	@BUILD=$(BUILD) NGINX_SRC=$(NGINX_SRC) scripts/build-module
@@ -69,6 +75,10 @@ $(PROGRAMS): $(BUILD)/%: $(BUILD)/workers/%.o $(BUILD)/libsetter.a
 $(BUILD)/t/unit/%: $(BUILD)/t/unit/%.o $(BUILD)/libsetter.a
 	$(CC) -o $@ $^ $(LDFLAGS) -lcmocka $(SETTER_LIBS)
 
+$(FUZZERS): $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(FUZZ_MAIN) \
+            $(BUILD)/libsetter.a
+	$(CC) -o $@ $^ $(LDFLAGS) $(SETTER_LIBS)
+
 run:
 	@scripts/setup
 	@scripts/run
@@ -96,6 +106,10 @@ check-asan:
 check-compat:
 	@scripts/setup
 	@scripts/check-compat
+
+fuzz:
+	@scripts/setup
+	@scripts/fuzz
 
 bench:
 	@scripts/setup
