@@ -25,7 +25,8 @@
 
 
 typedef struct {
-    const char  *redis_url;
+    redis_settings_t  redis;
+
     const char  *database_url;
     long         partitions;
     const char  *llm;
@@ -89,9 +90,7 @@ static void worker_cancel_turns(void);
       0, 0, 0, help }
 
 static const config_setting_t  settings_table[] = {
-    setting_secret("SETTER_REDIS_URL", "redis-url", redis_url,
-                   "Redis: unix:PATH or redis://[user:password@]host"
-                   "[:port][/db]"),
+    REDIS_SETTINGS(settings_t, redis),
     setting_secret("SETTER_DATABASE_URL", "database-url", database_url,
                    "PostgreSQL, as libpq takes it; the worker's role"),
     setting_number("SETTER_PARTITIONS", "partitions", partitions, "1",
@@ -237,10 +236,6 @@ settings_check(void)
                         " has openai");
     }
 
-    if (settings.redis_url == NULL) {
-        settings_refuse("SETTER_REDIS_URL is not set");
-    }
-
     if (settings.database_url == NULL) {
         settings_refuse("SETTER_DATABASE_URL is not set");
     }
@@ -364,22 +359,22 @@ worker_read_job(void)
 static int
 worker_open(void)
 {
-    char  error[256];
+    char  error[512];
 
     if (pg_init(settings.database_url, (int) settings.db_pool) != 0) {
         fprintf(stderr, "setter-worker: cannot start: no memory\n");
         return -1;
     }
 
-    worker.redis = redis_open(settings.redis_url, "commands", worker_handshake,
+    worker.redis = redis_open(&settings.redis, "commands", worker_handshake,
                               &worker, error, sizeof(error));
     if (worker.redis != NULL) {
-        worker.bell = redis_open(settings.redis_url, "bell", NULL, NULL, error,
+        worker.bell = redis_open(&settings.redis, "bell", NULL, NULL, error,
                                  sizeof(error));
     }
 
     if (worker.bell == NULL) {
-        fprintf(stderr, "setter-worker: SETTER_REDIS_URL: %s\n", error);
+        fprintf(stderr, "setter-worker: %s\n", error);
         return -1;
     }
 

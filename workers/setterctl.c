@@ -52,9 +52,7 @@ static const ctl_command_t  commands[] = {
 #define NCOMMANDS  (sizeof(commands) / sizeof(commands[0]))
 
 static const config_setting_t  settings[] = {
-    { "SETTER_REDIS_URL", "redis-url", CONFIG_TEXT,
-      offsetof(ctl_t, redis_url), NULL, 0, 0, 1,
-      "Redis: unix:PATH or redis://[user:password@]host[:port][/db]" },
+    REDIS_SETTINGS(ctl_t, redis_settings),
     { "SETTER_DATABASE_URL", "database-url", CONFIG_TEXT,
       offsetof(ctl_t, database_url), NULL, 0, 0, 1,
       "PostgreSQL, as libpq takes it; the worker's role" },

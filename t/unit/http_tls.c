@@ -6,57 +6,16 @@
 #include "fixture.h"
 
 #include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "certificate.h"
 #include "runtime/http.h"
 
 
 static char   dir[64], url[64];
 static pid_t  server;
-
-
-/* key.pem, and cert.pem signed by itself, for 127.0.0.1 */
-static void
-make_certificate(void)
-{
-    X509            *cert;
-    FILE            *file;
-    EVP_PKEY        *key;
-    X509_EXTENSION  *name;
-
-    key = EVP_EC_gen("P-256");
-    cert = X509_new();
-    X509_set_version(cert, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
-    X509_set_pubkey(cert, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN",
-                               MBSTRING_ASC, (const unsigned char *) "test",
-                               -1, -1, 0);
-    X509_set_issuer_name(cert, X509_get_subject_name(cert));
-    name = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name,
-                               "IP:127.0.0.1");
-    X509_add_ext(cert, name, -1);
-    assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-
-    file = fopen("key.pem", "w");
-    assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL,
-                                          NULL), 1);
-    fclose(file);
-    file = fopen("cert.pem", "w");
-    assert_int_equal(PEM_write_X509(file, cert), 1);
-    fclose(file);
-
-    X509_EXTENSION_free(name);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-}
 
 
 /* The inner server answers once the outer one has read the request whole. */
@@ -77,7 +36,7 @@ write_configuration(int port)
             "    uwsgi_temp_path uwsgi;\n"
             "    scgi_temp_path scgi;\n"
             "    ssl_certificate %s/cert.pem;\n"
-            "    ssl_certificate_key %s/key.pem;\n"
+            "    ssl_certificate_key %s/cert.key;\n"
             "    server {\n"
             "        listen 127.0.0.1:%d ssl http2;\n"
             "        location / {\n"
@@ -122,7 +81,7 @@ group_setup(void **state)
 
     port = fixture_port();
     snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
-    make_certificate();
+    certificate_make("cert", "IP:127.0.0.1", NULL, 1);
     write_configuration(port);
 
     server = fork();

@@ -155,11 +155,12 @@ setup(void **state)
 static redis_t *
 connect_redis(void)
 {
-    char      url[80], error[128];
-    redis_t  *redis;
+    char              url[80], error[128];
+    redis_t          *redis;
+    redis_settings_t  where = { .url = url };
 
     snprintf(url, sizeof(url), "unix:%s", path);
-    redis = redis_open(url, "queue", queue_handshake, &settings, error,
+    redis = redis_open(&where, "queue", queue_handshake, &settings, error,
                        sizeof(error));
     assert_non_null(redis);
 

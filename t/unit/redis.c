@@ -86,7 +86,8 @@ shake(redis_t *r, void *data)
 static int
 group_setup(void **state)
 {
-    char  error[128];
+    char              error[128];
+    redis_settings_t  where = { .url = url };
 
     assert_int_equal(unit_loop(state), 0);
     log_set_level("error");
@@ -95,7 +96,7 @@ group_setup(void **state)
     start_server();
 
     snprintf(url, sizeof(url), "redis://:a%%40b%%3ac@127.0.0.1:%d/3", port);
-    redis = redis_open(url, "test", shake, &handshakes, error,
+    redis = redis_open(&where, "test", shake, &handshakes, error,
                        sizeof(error));
     assert_non_null(redis);
 
@@ -306,20 +307,22 @@ test_bad_urls_are_named(void **state)
 {
     size_t              i;
     char                error[128];
+    redis_settings_t    where = { .url = NULL };
     static const char  *urls[] = {
-        "", "localhost", "http://x", "unix:relative", "unix:",
+        NULL, "", "localhost", "http://x", "unix:relative", "unix:",
         "redis://", "redis://host:port", "redis://host/x",
         "redis://user@host", "redis://[::1", "redis://[::1]6379",
-        "redis://host:123456", "rediss://host"
+        "redis://host:123456", "rediss://", "rediss://host/x"
     };
 
     (void) state;
 
     for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
         error[0] = '\0';
-        assert_null(redis_open(urls[i], "x", NULL, NULL, error,
+        where.url = urls[i];
+        assert_null(redis_open(&where, "x", NULL, NULL, error,
                                sizeof(error)));
-        assert_true(error[0] != '\0');
+        assert_non_null(strstr(error, "SETTER_REDIS_URL"));
     }
 }
 

@@ -104,8 +104,9 @@ command(const char *first, const char *second, int64_t ms,
 static void
 meet(impostor_t *impostor)
 {
-    char       text[64];
-    pthread_t  thread;
+    char              text[64];
+    pthread_t         thread;
+    redis_settings_t  where = { .url = text };
 
     connections = 0;
     impostor->listener = fixture_socket(&impostor->port);
@@ -114,7 +115,7 @@ meet(impostor_t *impostor)
     pthread_detach(thread);
 
     snprintf(text, sizeof(text), "redis://127.0.0.1:%d", impostor->port);
-    redis = redis_open(text, "met", NULL, NULL, text, sizeof(text));
+    redis = redis_open(&where, "met", NULL, NULL, text, sizeof(text));
     assert_non_null(redis);
 }
 
@@ -262,12 +263,12 @@ closes_early(void *arg)
 static void
 resolves(void *arg)
 {
-    char  text[64];
+    char              text[64];
+    redis_settings_t  where = { .url = "redis://slow.test" };
 
     (void) arg;
 
-    redis = redis_open("redis://slow.test", "slow", NULL, NULL, text,
-                       sizeof(text));
+    redis = redis_open(&where, "slow", NULL, NULL, text, sizeof(text));
     assert_non_null(redis);
     ended = REDIS_REPLIED;
     task_start("waits", waits_for_it, NULL);

@@ -22,25 +22,21 @@ static void ctl_print_line(const char *text, int width);
 redis_t *
 ctl_redis(ctl_t *ctl)
 {
-    char     error[160];
+    char     error[512];
     int64_t  deadline;
 
     if (ctl->redis != NULL) {
         return ctl->redis;
     }
 
-    if (ctl->redis_url == NULL) {
-        ctl_fail("SETTER_REDIS_URL is not set");
-        return NULL;
-    }
-
     ctl->queue.partitions = ctl->partitions;
     ctl->queue.looks = 1;
-    ctl->redis = redis_open(ctl->redis_url, "setterctl", queue_handshake,
-                            &ctl->queue, error, sizeof(error));
+    ctl->redis = redis_open(&ctl->redis_settings, "setterctl",
+                            queue_handshake, &ctl->queue, error,
+                            sizeof(error));
 
     if (ctl->redis == NULL) {
-        ctl_fail("SETTER_REDIS_URL: %s", error);
+        ctl_fail("%s", error);
         return NULL;
     }
 

@@ -18,7 +18,7 @@
 
 /* What the commands share; they run as a task. */
 typedef struct {
-    const char        *redis_url;
+    redis_settings_t   redis_settings;
     const char        *database_url;
     const char        *admin_database_url;
     llm_settings_t     llm;

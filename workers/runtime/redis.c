@@ -29,6 +29,7 @@ typedef struct {
 
 static void redis_release(redis_t *redis);
 static void redis_timer_closed(uv_handle_t *handle);
+static void redis_free(redis_t *redis);
 static redis_error_e redis_wait_ready(redis_t *redis, int64_t deadline);
 static void redis_enlist(redis_t *redis, redis_waiter_t *waiter);
 static void redis_delist(redis_waiter_t *waiter);
@@ -43,14 +44,19 @@ static int redis_say(redis_t *redis, const char *command, const char *first,
 
 
 redis_t *
-redis_open(const char *url, const char *name,
+redis_open(const redis_settings_t *settings, const char *name,
     int (*handshake)(redis_t *redis, void *data), void *data,
     char *error, size_t error_size)
 {
     redis_t          *redis;
     redis_address_t   address;
 
-    if (redis_parse_url(&address, url, error, error_size) != 0) {
+    if (settings->url == NULL) {
+        snprintf(error, error_size, "SETTER_REDIS_URL is not set");
+        return NULL;
+    }
+
+    if (redis_parse_url(&address, settings->url, error, error_size) != 0) {
         return NULL;
     }
 
@@ -76,12 +82,11 @@ redis_open(const char *url, const char *name,
     if (redis->name == NULL
         || setter_resp_init(&redis->resp, REDIS_MAX_PENDING, REDIS_MAX_OUT)
            != SETTER_OK
+        || redis_tls_create(redis, settings, error, error_size) != 0
         || uv_timer_init(loop_uv(), &redis->timer) != 0
         || uv_timer_init(loop_uv(), &redis->pulse) != 0)
     {
-        free(redis->name);
-        redis_free_address(&redis->address);
-        free(redis);
+        redis_free(redis);
         return NULL;
     }
 
@@ -121,9 +126,14 @@ redis_release(redis_t *redis)
 static void
 redis_timer_closed(uv_handle_t *handle)
 {
-    redis_t  *redis;
+    redis_free(handle->data);
+}
 
-    redis = handle->data;
+
+static void
+redis_free(redis_t *redis)
+{
+    redis_tls_free(redis);
     free(redis->name);
     redis_free_address(&redis->address);
     setter_resp_free(&redis->resp);

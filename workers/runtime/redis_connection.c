@@ -1,6 +1,6 @@
 /*
- * The connection to Redis: resolving, connecting, moving bytes, coming back.
- * Nothing here blocks.
+ * The connection to Redis: resolving, connecting, moving bytes (through TLS
+ * where there is any), coming back.  Nothing here blocks.
  */
 
 #include <errno.h>
@@ -33,7 +33,12 @@ static int redis_want(redis_t *redis, int events);
 static void redis_free_handle(uv_handle_t *handle);
 static void redis_on_socket(uv_poll_t *poll, int status, int events);
 static void redis_connected(redis_t *redis);
+static void redis_secure(redis_t *redis);
 static void redis_read(redis_t *redis);
+static ssize_t redis_recv(redis_t *redis, char *data, size_t size,
+    const char **reason);
+static ssize_t redis_send(redis_t *redis, const char *data, size_t len,
+    const char **reason);
 
 
 void
@@ -213,6 +218,10 @@ redis_free_handle(uv_handle_t *handle)
 }
 
 
+/*
+ * TLS may have to read before it can write, and the other way round.  Of an
+ * error libuv says only that there is one, and reading says which.
+ */
 static void
 redis_on_socket(uv_poll_t *poll, int status, int events)
 {
@@ -225,17 +234,21 @@ redis_on_socket(uv_poll_t *poll, int status, int events)
         return;
     }
 
-    if (status < 0) {
+    if (redis->state == REDIS_SECURING) {
+        redis_secure(redis);
+
+    } else {
+        if ((events & UV_READABLE) || status < 0 || redis->tls != NULL) {
+            redis_read(redis);
+        }
+
+        if ((events & UV_WRITABLE) || redis->tls != NULL) {
+            redis_flush(redis);
+        }
+    }
+
+    if (status < 0 && redis->poll == poll) {
         redis_lost(redis, uv_strerror(status));
-        return;
-    }
-
-    if (events & UV_WRITABLE) {
-        redis_flush(redis);
-    }
-
-    if ((events & UV_READABLE) && redis->poll == poll) {
-        redis_read(redis);
     }
 }
 
@@ -257,13 +270,39 @@ redis_connected(redis_t *redis)
         return;
     }
 
-    if (redis_want(redis, UV_READABLE) != 0) {
+    if (redis->tls != NULL && redis_tls_start(redis) != 0) {
+        redis_lost(redis, "cannot start TLS");
+        return;
+    }
+
+    redis->state = REDIS_SECURING;
+    redis_secure(redis);
+}
+
+
+/* Goes on with the handshake of TLS, where there is one. */
+static void
+redis_secure(redis_t *redis)
+{
+    int          rc;
+    const char  *reason;
+
+    rc = redis->tls != NULL ? redis_tls_handshake(redis, &reason) : 1;
+
+    if (rc < 0) {
+        redis_lost(redis, reason);
+        return;
+    }
+
+    if (redis_want(redis, redis->blocked ? UV_WRITABLE : UV_READABLE) != 0) {
         redis_lost(redis, "cannot watch the socket");
         return;
     }
 
-    redis->heard_ms = loop_now_ms();
-    redis_start_handshake(redis);
+    if (rc > 0) {
+        redis->heard_ms = loop_now_ms();
+        redis_start_handshake(redis);
+    }
 }
 
 
@@ -274,7 +313,7 @@ redis_flush(void *data)
     size_t       len;
     ssize_t      n;
     redis_t     *redis;
-    const char  *out;
+    const char  *out, *reason;
 
     redis = data;
 
@@ -283,56 +322,100 @@ redis_flush(void *data)
     }
 
     while ((len = setter_resp_output(&redis->resp, &out)) > 0) {
-        n = send(redis->fd, out, len, MSG_NOSIGNAL);
+        n = redis_send(redis, out, len, &reason);
 
-        if (n == -1 && errno == EINTR) {
-            continue;
-        }
-
-        if (n == -1 && errno == EAGAIN) {
-            redis_want(redis, UV_READABLE | UV_WRITABLE);
+        if (n < 0) {
+            redis_lost(redis, reason);
             return;
         }
 
-        if (n == -1) {
-            redis_lost(redis, strerror(errno));
-            return;
+        if (n == 0) {
+            break;
         }
 
         setter_resp_written(&redis->resp, n);
     }
 
-    redis_want(redis, UV_READABLE);
+    redis_want(redis, redis->blocked ? UV_READABLE | UV_WRITABLE
+                                     : UV_READABLE);
 }
 
 
+/* What TLS has read and not given out makes no socket readable again. */
 static void
 redis_read(redis_t *redis)
 {
     ssize_t      n;
+    const char  *reason;
     static char  buffer[65536];
 
-    n = recv(redis->fd, buffer, sizeof(buffer), 0);
+    do {
+        n = redis_recv(redis, buffer, sizeof(buffer), &reason);
+
+        if (n < 0) {
+            redis_lost(redis, reason);
+            return;
+        }
+
+        if (n == 0) {
+            return;
+        }
+
+        redis->heard_ms = loop_now_ms();
+
+        if (setter_resp_feed(&redis->resp, buffer, n) != SETTER_OK) {
+            redis_lost(redis, redis->resp.error);
+            return;
+        }
+
+        if (redis->doomed) {
+            redis_lost(redis, "it is loading, or became a replica");
+            return;
+        }
+    } while (redis->tls != NULL);
+}
+
+
+/* Bytes received; 0: none for now; -1: no more, with the reason. */
+static ssize_t
+redis_recv(redis_t *redis, char *data, size_t size, const char **reason)
+{
+    ssize_t  n;
+
+    if (redis->tls != NULL) {
+        return redis_tls_recv(redis, data, size, reason);
+    }
+
+    n = recv(redis->fd, data, size, 0);
 
     if (n == -1 && (errno == EINTR || errno == EAGAIN)) {
-        return;
+        return 0;
     }
 
-    if (n <= 0) {
-        redis_lost(redis, n == 0 ? "closed by Redis" : strerror(errno));
-        return;
+    *reason = n == 0 ? "closed by Redis" : strerror(errno);
+
+    return n > 0 ? n : -1;
+}
+
+
+/* Bytes taken; 0: none for now, and perhaps blocked; -1: as above. */
+static ssize_t
+redis_send(redis_t *redis, const char *data, size_t len, const char **reason)
+{
+    ssize_t  n;
+
+    if (redis->tls != NULL) {
+        return redis_tls_send(redis, data, len, reason);
     }
 
-    redis->heard_ms = loop_now_ms();
+    do {
+        n = send(redis->fd, data, len, MSG_NOSIGNAL);
+    } while (n == -1 && errno == EINTR);
 
-    if (setter_resp_feed(&redis->resp, buffer, n) != SETTER_OK) {
-        redis_lost(redis, redis->resp.error);
-        return;
-    }
+    redis->blocked = n == -1 && errno == EAGAIN;
+    *reason = n == -1 ? strerror(errno) : NULL;
 
-    if (redis->doomed) {
-        redis_lost(redis, "it is loading, or became a replica");
-    }
+    return redis->blocked ? 0 : n;
 }
 
 
@@ -358,6 +441,7 @@ redis_disconnect(redis_t *redis)
 {
     redis->state = REDIS_IDLE;
     redis->doomed = 0;
+    redis->blocked = 0;
     redis->shaker = NULL;
     uv_timer_stop(&redis->timer);
 
@@ -371,6 +455,8 @@ redis_disconnect(redis_t *redis)
         uv_close((uv_handle_t *) redis->poll, redis_free_handle);
         redis->poll = NULL;
     }
+
+    redis_tls_stop(redis);
 
     if (redis->fd != -1) {
         close(redis->fd);
@@ -394,7 +480,9 @@ redis_on_timer(uv_timer_t *timer)
         return;
     }
 
-    redis_lost(redis, "connecting took too long");
+    redis_lost(redis, redis->state == REDIS_SECURING
+                      ? "the handshake of TLS took too long"
+                      : "connecting took too long");
 }
 
 

@@ -1,5 +1,6 @@
 /*
- * What redis.c (commands) and redis_connection.c (the connection) share.
+ * What redis.c (commands), redis_connection.c (the connection) and
+ * redis_tls.c (what may lie between the two) share.
  */
 
 #ifndef REDIS_PARTS_H
@@ -16,13 +17,16 @@
 
 /* Where and as whom to connect, from the url. */
 typedef struct {
-    char  *path;            /* of a Unix socket, or NULL */
-    char  *host;
-    char  *port;
-    char  *user;            /* NULL: none; likewise the rest */
-    char  *password;
-    char  *db;
+    char      *path;        /* of a Unix socket, or NULL */
+    char      *host;
+    char      *port;
+    char      *user;        /* NULL: none; likewise the rest */
+    char      *password;
+    char      *db;
+    unsigned   tls:1;
 } redis_address_t;
+
+typedef struct redis_tls_s  redis_tls_t;
 
 /* A task that waits for the connection; it lives on the task's stack. */
 typedef struct redis_waiter_s {
@@ -46,7 +50,8 @@ struct redis_s {
         REDIS_IDLE = 0,     /* timer: the next attempt */
         REDIS_RESOLVING,    /* timer: the limit of connecting */
         REDIS_CONNECTING,
-        REDIS_HANDSHAKE,
+        REDIS_SECURING,     /* the handshake of TLS */
+        REDIS_HANDSHAKE,    /* ours */
         REDIS_READY
     }                    state;
     unsigned             generation;
@@ -54,6 +59,7 @@ struct redis_s {
     unsigned             away:1;        /* being away has been logged */
     unsigned             doomed:1;      /* to be closed: it is not the one */
     unsigned             closed:1;      /* by the owner */
+    unsigned             blocked:1;     /* the socket takes no more now */
 
     uv_getaddrinfo_t    *resolving;     /* its data is NULL when given up */
     int                  fd;
@@ -61,6 +67,7 @@ struct redis_s {
     int                  events;        /* that poll looks for */
     uv_timer_t           timer;
     uv_timer_t           pulse;
+    redis_tls_t         *tls;           /* NULL: a plain connection */
     loop_hook_t          flush;
     int64_t              heard_ms;      /* last bytes, or the first command */
 
@@ -82,6 +89,37 @@ void redis_disconnect(redis_t *redis);
 void redis_flush(void *data);
 void redis_on_timer(uv_timer_t *timer);
 void redis_on_pulse(uv_timer_t *timer);
+
+/*
+ * redis_tls.c
+ *
+ * Where a function gives a reason, it is a constant or tls's own, good until
+ * the next call.
+ */
+
+/* Sets redis->tls where the address wants it: 0, or -1 as redis_open(). */
+int redis_tls_create(redis_t *redis, const redis_settings_t *settings,
+    char *error, size_t error_size);
+void redis_tls_free(redis_t *redis);
+
+/* For a socket that is connected: 0, or -1. */
+int redis_tls_start(redis_t *redis);
+
+/*
+ * 1 when it is done, 0 to be called again when the socket can be read (or
+ * written, where redis->blocked), -1 with the reason why it failed.
+ */
+int redis_tls_handshake(redis_t *redis, const char **reason);
+
+/* As redis_recv() and redis_send() in redis_connection.c. */
+ssize_t redis_tls_recv(redis_t *redis, char *data, size_t size,
+    const char **reason);
+ssize_t redis_tls_send(redis_t *redis, const char *data, size_t len,
+    const char **reason);
+
+/* Before the socket is closed; takes no time. */
+void redis_tls_stop(redis_t *redis);
+
 
 /* redis.c */
 

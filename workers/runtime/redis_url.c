@@ -35,8 +35,8 @@ redis_parse_url(redis_address_t *address, const char *url, char *error,
         rc = redis_parse_tcp(address, url + 8);
 
     } else if (strncmp(url, "rediss://", 9) == 0) {
-        snprintf(error, error_size, "rediss:// (TLS) is not supported");
-        return -1;
+        address->tls = 1;
+        rc = redis_parse_tcp(address, url + 9);
 
     } else {
         rc = -1;
@@ -48,8 +48,9 @@ redis_parse_url(redis_address_t *address, const char *url, char *error,
 
     if (rc != 0) {
         redis_free_address(address);
-        snprintf(error, error_size, "needs unix:PATH[?db=N] or "
-                 "redis://[user:password@]host[:port][/db]");
+        snprintf(error, error_size, "SETTER_REDIS_URL: needs "
+                 "unix:PATH[?db=N] or "
+                 "redis[s]://[user:password@]host[:port][/db]");
     }
 
     return rc;
