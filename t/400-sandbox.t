@@ -348,6 +348,23 @@ subtest 'faults' => sub {
     is_deeply [ map { $_->{text} } @{ $sandbox->sent($seq) } ],
         [ 'well', 'kept', 'new' ], 'cut: and yet they were sent';
 
+    $seq = last_seq();
+    $sandbox->behave({ manychat => { cut_kept => 1 } });
+    $socket = $sandbox->send_request(send_content('first'));
+    like read_until($socket, qr/"success"\}/), qr/200 OK/,
+        'cut_kept: a new connection is well';
+    $socket->print(Setter::Sandbox::request_bytes(send_content('second')));
+    is read_until($socket, qr/./), '', 'cut_kept: a kept one is closed';
+    is_deeply [ map { $_->{text} } @{ $sandbox->sent($seq) } ],
+        [ 'first', 'second' ], 'cut_kept: and yet both were sent';
+
+    $sandbox->behave({ manychat => { drip => 1 } });
+    my $begun = time;
+    my $bytes = read_until($sandbox->send_request(send_content('slowly')),
+        qr/\r\n\r\n\{"s/);
+    like $bytes, qr/200 OK.*Content-Length: 20\r/s, 'drip: a good answer';
+    cmp_ok time - $begun, '>', 1.9, 'drip: a second between two bytes';
+
     $sandbox->behave({ '*' => { garbage => 1 } });
     my ($status, $answer) = chat($hello);
     is $status, 200, 'garbage: 200';
@@ -375,6 +392,12 @@ subtest 'fail first, then well' => sub {
                                                  count => 1 } } });
     ok !ref((chat($hello))[1]), 'another fault';
     ok ref((chat($hello))[1]), 'once';
+
+    $sandbox->behave({ manychat => { fail_first => {
+        cut_after_accept => JSON::XS::true, count => 1 } } });
+    is join(' ', map { length read_until($sandbox->send_request(
+        send_content('x')), qr/./) ? 'well' : 'cut' } 1 .. 2), 'cut well',
+        'a cut';
 };
 
 

@@ -8,7 +8,8 @@ local _M = {}
 local ENDPOINTS = { "chat", "manychat", "infobip" }
 
 -- what may come instead of an answer, by probability
-local FAULTS = { "timeout", "garbage", "cut_after_accept" }
+local FAULTS = { "timeout", "garbage", "cut_after_accept", "cut_kept",
+                 "drip" }
 
 local EMPTY = {}
 
@@ -38,6 +39,8 @@ local MEMBERS = {
     timeout = is_probability,
     garbage = is_probability,
     cut_after_accept = is_probability,
+    cut_kept = is_probability,
+    drip = is_probability,
 }
 
 
@@ -94,6 +97,15 @@ function MEMBERS.reply(value)
 end
 
 
+local function named_fault(value)
+    for _, fault in ipairs(FAULTS) do
+        if value[fault] == true then
+            return fault
+        end
+    end
+end
+
+
 -- {"count":2,"status":500}, or a fault's name with true in status's place
 function MEMBERS.fail_first(value)
     if type(value) ~= "table" or not is_number(value.count, 1, 1e9) then
@@ -104,8 +116,7 @@ function MEMBERS.fail_first(value)
         return is_status(value.status)
     end
 
-    return value.timeout == true or value.garbage == true
-           or value.cut_after_accept == true
+    return named_fault(value) ~= nil
 end
 
 
@@ -237,8 +248,7 @@ function _M.fault(endpoint)
 
     if first and times < first.count then
         failed[endpoint] = times + 1
-        return first.status or first.timeout and "timeout"
-               or first.garbage and "garbage" or "cut_after_accept"
+        return first.status or named_fault(first)
     end
 
     local dice = math.random()

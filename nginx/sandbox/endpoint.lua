@@ -15,6 +15,8 @@ local ledger = require "ledger"
 local _M = {}
 
 local HELD_SECONDS = 120
+local DRIP_SECONDS = 1      -- a byte
+local CUT = "cut_after_accept"
 local GARBAGE = "\31\139\8\0{\"id\":\"\255\254 is no JSON"
 local PROXY_PAGE = "<html><body>%d %s</body></html>"
 local PROXY_NAMES = { [502] = "Bad Gateway", [504] = "Gateway Time-out" }
@@ -22,7 +24,8 @@ local PROXY_NAMES = { [502] = "Bad Gateway", [504] = "Gateway Time-out" }
 cjson.decode_invalid_numbers(false)
 
 
-function _M.respond(answer)
+-- Sets status and headers; returns the body.
+local function begin(answer)
     ngx.status = answer[1]
 
     for name, value in pairs(answer.headers or {}) do
@@ -36,7 +39,24 @@ function _M.respond(answer)
     end
 
     ngx.header["Content-Length"] = #body
-    ngx.print(body)
+
+    return body
+end
+
+
+function _M.respond(answer)
+    ngx.print(begin(answer))
+end
+
+
+local function drip(answer)
+    local body = begin(answer)
+
+    for i = 1, #body do
+        ngx.print(body:sub(i, i))
+        ngx.flush(true)
+        ngx.sleep(DRIP_SECONDS)
+    end
 end
 
 
@@ -87,6 +107,18 @@ local function hold_and_close()
 end
 
 
+-- What goes wrong with this request; "cut_kept" spares new connections.
+local function fault_of(provider)
+    local fault = behaviour.fault(provider.name)
+
+    if fault == "cut_kept" then
+        return tonumber(ngx.var.connection_requests) > 1 and CUT or nil
+    end
+
+    return fault
+end
+
+
 function _M.serve(provider)
     local name = provider.name
 
@@ -95,7 +127,7 @@ function _M.serve(provider)
 
     local request = read_request()
     local refusal = provider.refuse(request)
-    local fault = not refusal and behaviour.fault(name)
+    local fault = not refusal and fault_of(provider)
 
     if fault == "timeout" then
         return hold_and_close()
@@ -107,7 +139,7 @@ function _M.serve(provider)
 
     wait(behaviour.latency(name))
 
-    if fault == "cut_after_accept" then
+    if fault == CUT then
         return ngx.exit(ngx.HTTP_CLOSE)
     end
 
@@ -115,16 +147,17 @@ function _M.serve(provider)
         return _M.respond({ 200, body = GARBAGE })
     end
 
-    if fault then
+    if type(fault) == "number" then
         return _M.respond(failure(provider, fault))
     end
 
     request.reply = behaviour.reply(name)
 
     local answer = refusal or provider.answer(request)
+    local respond = fault == "drip" and drip or _M.respond
 
     if answer then
-        _M.respond(answer)
+        respond(answer)
     end
 end
 
