@@ -1,5 +1,6 @@
 # The targets are contract: run, stop, test, test-genuine, lint, check-asan,
-# check-compat, fuzz, bench, install.  Everything built goes under $(BUILD).
+# check-compat, fault, fuzz, bench, install.  Everything built goes under
+# $(BUILD).
 
 BUILD        ?= build
 CC           ?= gcc
@@ -36,7 +37,7 @@ MODULE        = $(BUILD)/ngx_http_setter_module.so
 MODULE_SRCS   = config ngx_http_setter_module.c $(wildcard src/*)
 
 .PHONY: all module workers unit fuzzers run stop test test-genuine lint \
-        check-asan check-compat fuzz bench install clean
+        check-asan check-compat fault fuzz bench install clean
 
 all: module workers
 
@@ -110,6 +111,11 @@ check-compat:
 fuzz:
 	@scripts/setup
 	@scripts/fuzz
+
+fault:
+	@scripts/setup
+	@$(MAKE) --no-print-directory all
+	@scripts/fault
 
 bench:
 	@scripts/setup

@@ -1,0 +1,239 @@
+package Setter::FaultInject;
+
+# What is done to a running stack: one function a fault.  Each gets the run
+# (Setter::Fault) and the row's arguments, returns when the fault is over,
+# and leaves to the run's undo() what has to be put right even where it
+# fails.  Seconds and times of the rows are in Setter::FaultRows.
+
+use strict;
+use warnings;
+
+use IO::Socket::UNIX;
+use Redis;
+use Setter::FaultProxy;
+use Socket qw(SOCK_STREAM);
+use Time::HiRes qw(sleep time);
+
+use constant {
+    OUTAGE   => 30,         # s to wait for a service that is started again
+    BACKENDS => 300,        # more than PostgreSQL lets in at once
+};
+
+
+# --- workers
+
+# One after the other, at any time of a turn.  Each lives for two seconds and
+# more, so that the supervisor starts it again at once.
+sub kill_workers {
+    my ($run, %args) = @_;
+    my $at;
+    for my $n (1 .. $args{times}) {
+        sleep 1.1 + rand 0.3;
+        $at = kill_worker($run, 'worker.' . (1 + $n % 2));
+    }
+    return $at;
+}
+
+sub kill_worker {
+    my ($run, $name) = @_;
+    my $pid = $run->stack->signal('KILL', $name);
+    my $at = time;
+    $run->stack->wait_restart($name, $pid);
+    return $at;
+}
+
+# Both, while the model thinks and nothing is being sent.
+sub kill_asking {
+    my ($run, %args) = @_;
+    $run->behave(chat => { latency_ms => 1500 });
+    $run->wait_calls(\&asking);
+    return kill_both($run);
+}
+
+sub asking {
+    my ($calls) = @_;
+    return $calls->{chat}{open} && !$calls->{manychat}{open}
+        && !$calls->{infobip}{open};
+}
+
+# Both, while the provider has a message and has not answered.
+sub kill_sending {
+    my ($run, %args) = @_;
+    my $at;
+    for (1 .. $args{times}) {
+        $run->behave(manychat => { latency_ms => 1500 },
+            infobip => { latency_ms => 1500 });
+        $run->wait_calls(sub {
+            $_[0]{manychat}{open} && $_[0]{infobip}{open};
+        });
+        $at = kill_both($run);
+        sleep 2;
+    }
+    return $at;
+}
+
+sub kill_both {
+    my ($run) = @_;
+    my %pid = map { $_ => $run->stack->signal('KILL', $_) }
+        qw(worker.1 worker.2);
+    my $at = time;
+    $run->behave;
+    $run->stack->wait_restart($_, $pid{$_}) for keys %pid;
+    return $at;
+}
+
+# What it holds has to be answered long before it goes on.
+sub stop_worker {
+    my ($run, %args) = @_;
+    $run->behave(chat => { latency_ms => 1000 });
+    $run->stack->wait_for('a worker to have turns in hand', 20,
+        sub { $run->turns_of('worker.1') });
+    $run->wait_calls(\&asking);
+    my $pid = $run->stack->signal('STOP', 'worker.1');
+    my $at = time;
+    $run->undo(sub { kill CONT => $pid });
+    $run->behave;
+    sleep $args{seconds};
+    return $at;
+}
+
+
+# --- nginx
+
+sub kill_nginx {
+    my ($run, %args) = @_;
+    for (1 .. $args{times}) {
+        my ($pid) = $run->nginx_workers;
+        kill KILL => $pid or die "kill: $!\n";
+        sleep 1;
+    }
+    return time;
+}
+
+sub reload_nginx {
+    my ($run, %args) = @_;
+    for (1 .. $args{times}) {
+        $run->stack->signal('HUP', 'nginx');
+        sleep 2;
+    }
+    return time;
+}
+
+
+# --- Redis
+
+sub end_redis {
+    my ($run, %args) = @_;
+    my $pid = $run->stack->signal($args{signal}, 'redis');
+    $run->stack->wait_for('Redis to be back', OUTAGE, sub {
+        $run->stack->pid('redis') != $pid && redis_answers($run);
+    });
+    return time;
+}
+
+sub redis_answers {
+    my ($run) = @_;
+    return eval { $run->redis->ping };
+}
+
+# Everyone is led over a proxy, which then stops.  After that either all
+# bytes move again, or only those of new connections.
+sub stop_redis_proxy {
+    my ($run, %args) = @_;
+    my $redis = $run->redis;
+    my $proxy = Setter::FaultProxy->start($run->redis_socket);
+    $run->undo(sub { $proxy->end });
+    $redis->client_kill('TYPE', 'normal', 'SKIPME', 'yes');
+    sleep 2;
+
+    kill STOP => $proxy->pid;
+    sleep $args{seconds};
+    if ($args{silent}) {
+        $proxy->renew;
+    } else {
+        kill CONT => $proxy->pid;
+    }
+    my $at = time;
+    sleep $args{silent} ? $args{silent} : 1;
+    return $at;
+}
+
+sub fill_redis {
+    my ($run, %args) = @_;
+    my $redis = $run->redis;
+    $run->undo(sub { $run->redis->config_set('maxmemory', 0) });
+    $redis->config_set('maxmemory', 1);
+    sleep $args{seconds};
+    $redis->config_set('maxmemory', 0);
+    return time;
+}
+
+
+# --- PostgreSQL
+
+sub end_postgres {
+    my ($run, %args) = @_;
+    my $pid = $run->stack->signal($args{signal}, 'postgres');
+    $run->stack->wait_for('PostgreSQL to be back', OUTAGE, sub {
+        $run->stack->pid('postgres') != $pid
+            && eval { $run->stack->psql('SELECT 1') };
+    });
+    return time;
+}
+
+# As a full disk makes an administrator do it.
+sub forbid_writes {
+    my ($run, %args) = @_;
+    my $file = $run->stack->dir . '/postgres/data/postgresql.conf';
+    my $was = -s $file;
+    my $end = sub {
+        truncate $file, $was or die "$file: $!\n";
+        $run->stack->signal('HUP', 'postgres');
+    };
+    $run->undo($end);
+
+    open my $out, '>>', $file or die "$file: $!\n";
+    print $out "\ndefault_transaction_read_only = on\n";
+    close $out or die "$file: $!\n";
+    $run->stack->signal('HUP', 'postgres');
+    sleep $args{seconds};
+    $end->();
+    return time;
+}
+
+# Strangers take all places, and the workers lose theirs.
+sub take_connections {
+    my ($run, %args) = @_;
+    my $path = $run->stack->dir . '/postgres/.s.PGSQL.5432';
+    my @taken = map {
+        IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $path)
+    } 1 .. BACKENDS;
+    $run->undo(sub { @taken = () });
+
+    kill TERM => $run->worker_backends;
+    sleep $args{seconds};
+    @taken = ();
+    $run->stack->wait_for('PostgreSQL to let in', OUTAGE,
+        sub { eval { $run->stack->psql('SELECT 1') } });
+    return time;
+}
+
+
+# --- the model and the providers
+
+sub misbehave {
+    my ($run, %args) = @_;
+    $run->behave(map { $_ => $args{fault} } @{ $args{endpoints} });
+    sleep $args{seconds};
+    $run->behave;
+    return time;
+}
+
+# Nothing more than the load.
+sub watch {
+    my ($run, %args) = @_;
+    sleep $args{seconds};
+    return time;
+}
+
+1;
