@@ -229,6 +229,35 @@ test_surprise(void **state)
 }
 
 
+/*
+ * Half open: nothing comes any more, and nobody says so.  Who has waited in
+ * vain leaves a new connection to the next.
+ */
+static void
+falls_silent(void *arg)
+{
+    redisReply  *reply;
+
+    meet(arg);
+    assert_int_equal(command("PING", NULL, 2500, &reply), REDIS_TIMEOUT);
+    assert_int_equal(command("PING", NULL, 5000, &reply), REDIS_REPLIED);
+    assert_string_equal(reply->str, "OK");
+    freeReplyObject(reply);
+    assert_int_equal(fixture_count(&connections, 0), 2);
+    let_go(arg);
+}
+
+
+static void
+test_silence(void **state)
+{
+    static impostor_t  mute = { .answer = "", .bad = 1, .polite = 1 };
+
+    (void) state;
+    unit_run(falls_silent, &mute);
+}
+
+
 /* Whatever it is at, it can be closed: who waits is told. */
 static void
 waits_for_it(void *arg)
@@ -315,6 +344,7 @@ main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_not_yet),
         cmocka_unit_test(test_surprise),
+        cmocka_unit_test(test_silence),
         cmocka_unit_test(test_close)
     };
 

@@ -15,6 +15,7 @@
 #define REDIS_MAX_OUT       (64 * 1024 * 1024)
 #define REDIS_HANDSHAKE_MS  5000
 #define REDIS_PULSE_MS      5000
+#define REDIS_DEAF_MS       2000        /* the least that makes it suspect */
 
 
 /* A command under way; it lives on its task's stack. */
@@ -30,6 +31,7 @@ typedef struct {
 static void redis_release(redis_t *redis);
 static void redis_timer_closed(uv_handle_t *handle);
 static void redis_free(redis_t *redis);
+static void redis_doubt(redis_t *redis, int64_t timeout_ms);
 static redis_error_e redis_wait_ready(redis_t *redis, int64_t deadline);
 static void redis_enlist(redis_t *redis, redis_waiter_t *waiter);
 static void redis_delist(redis_waiter_t *waiter);
@@ -196,7 +198,13 @@ redis_command(redis_t *redis, int argc, const char **argv,
 
     if (!op.done) {
         entry->data = NULL;
-        return rc == TASK_CANCELLED ? REDIS_CANCELLED : REDIS_TIMEOUT;
+
+        if (rc == TASK_CANCELLED) {
+            return REDIS_CANCELLED;
+        }
+
+        redis_doubt(redis, timeout_ms);
+        return REDIS_TIMEOUT;
     }
 
     if (op.outcome == SETTER_RESP_REPLIED) {
@@ -205,6 +213,23 @@ redis_command(redis_t *redis, int argc, const char **argv,
     }
 
     return op.outcome == SETTER_RESP_UNSENT ? REDIS_DOWN : REDIS_UNKNOWN;
+}
+
+
+/*
+ * Slow, or half open: a connection that has said nothing for as long as the
+ * command waited is taken for dead, or the next ones would wait in vain too.
+ */
+static void
+redis_doubt(redis_t *redis, int64_t timeout_ms)
+{
+    int64_t  silence;
+
+    silence = loop_now_ms() - redis->heard_ms;
+
+    if (silence >= timeout_ms && silence >= REDIS_DEAF_MS) {
+        redis_lost(redis, "no answer in time");
+    }
 }
 
 

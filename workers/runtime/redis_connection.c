@@ -16,7 +16,7 @@
 #include "runtime/redis_parts.h"
 
 
-#define REDIS_CONNECT_MS      5000
+#define REDIS_CONNECT_MS      3000        /* the handshake included */
 #define REDIS_BACKOFF_MIN_MS  100
 #define REDIS_BACKOFF_MAX_MS  2000
 #define REDIS_SILENCE_MS      15000     /* longer than any blocking read */
