@@ -207,10 +207,10 @@ scale_open(void)
         return CTL_FAILED;
     }
 
-    bell = redis_open(ctl->redis_url, "bell", NULL, NULL, error,
+    bell = redis_open(&ctl->redis_settings, "bell", NULL, NULL, error,
                       sizeof(error));
     if (bell == NULL) {
-        return ctl_fail("SETTER_REDIS_URL: %s", error);
+        return ctl_fail("%s", error);
     }
 
     scale_environment(ctl);
@@ -233,14 +233,27 @@ scale_open(void)
 static void
 scale_environment(const ctl_t *ctl)
 {
-    char  number[24];
+    size_t  i;
+    char    number[24];
+
+    const struct {
+        const char  *name, *value;
+    } settings[] = {
+        { "SETTER_PARTITIONS", number },
+        { "SETTER_DATABASE_URL", ctl->database_url },
+        { "SETTER_REDIS_URL", ctl->redis_settings.url },
+        { "SETTER_REDIS_CA", ctl->redis_settings.ca },
+        { "SETTER_REDIS_NAME", ctl->redis_settings.name },
+        { "SETTER_REDIS_CERT", ctl->redis_settings.cert },
+        { "SETTER_REDIS_KEY", ctl->redis_settings.key }
+    };
 
     snprintf(number, sizeof(number), "%ld", ctl->partitions);
-    setenv("SETTER_PARTITIONS", number, 1);
-    setenv("SETTER_REDIS_URL", ctl->redis_url, 1);
 
-    if (ctl->database_url != NULL) {
-        setenv("SETTER_DATABASE_URL", ctl->database_url, 1);
+    for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (settings[i].value != NULL) {
+            setenv(settings[i].name, settings[i].value, 1);
+        }
     }
 }
 
