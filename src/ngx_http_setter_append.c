@@ -1,4 +1,5 @@
 #include "ngx_http_setter_append.h"
+#include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
 
@@ -15,19 +16,19 @@ static ngx_int_t ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
 static ngx_int_t ngx_http_setter_append_send(ngx_http_setter_op_t *op);
 static void ngx_http_setter_append_done(ngx_http_setter_op_t *op,
     ngx_http_setter_op_result_e result, redisReply *reply);
-static ngx_http_setter_outcome_e ngx_http_setter_append_known(
+static ngx_http_setter_outcome_e ngx_http_setter_append_admit(
     ngx_http_setter_op_t *op, redisReply *reply);
 static ngx_http_setter_outcome_e ngx_http_setter_append_reply(
     ngx_http_setter_op_t *op, redisReply *reply);
 static ngx_http_setter_outcome_e ngx_http_setter_append_refused(
     ngx_http_setter_op_t *op, redisReply *reply);
-static ngx_uint_t ngx_http_setter_append_asks(ngx_http_setter_ctx_t *ctx);
 
 
 ngx_http_setter_outcome_e
 ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
     ngx_http_setter_op_t         *op;
+    ngx_http_setter_outcome_e     outcome;
     ngx_http_setter_loc_conf_t   *slcf;
     ngx_http_setter_main_conf_t  *smcf;
 
@@ -53,6 +54,12 @@ ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     if (smcf->redis->inboxes[ctx->partition].full) {
         return ngx_http_setter_full;
+    }
+
+    outcome = ngx_http_setter_admit(r, ctx);
+
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
     }
 
     ctx->started = ngx_http_setter_redis_now();
@@ -167,7 +174,6 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
 static ngx_int_t
 ngx_http_setter_append_send(ngx_http_setter_op_t *op)
 {
-    char                      key[SETTER_KEY_MAX];
     size_t                    argvlen[7];
     const char               *argv[7];
     ngx_http_setter_ctx_t    *ctx;
@@ -175,17 +181,8 @@ ngx_http_setter_append_send(ngx_http_setter_op_t *op)
 
     ctx = op->data;
 
-    if (ngx_http_setter_append_asks(ctx)) {
-        argv[0] = "SISMEMBER";
-        argvlen[0] = 9;
-        argv[1] = key;
-        argvlen[1] = setter_partition_key(key, ctx->partition,
-                                          op->redis->conf->partitions,
-                                          "known");
-        argv[2] = ctx->job.tenant.data;
-        argvlen[2] = ctx->job.tenant.len;
-
-        return ngx_http_setter_op_command(op, 3, argv, argvlen);
+    if (!ctx->admitted) {
+        return ngx_http_setter_admit_ask(op);
     }
 
     inbox = &op->redis->inboxes[ctx->partition];
@@ -221,14 +218,13 @@ ngx_http_setter_append_done(ngx_http_setter_op_t *op,
     switch (result) {
 
     case ngx_http_setter_op_replied:
-        outcome = ngx_http_setter_append_asks(ctx)
-                      ? ngx_http_setter_append_known(op, reply)
-                      : ngx_http_setter_append_reply(op, reply);
+        outcome = ctx->admitted ? ngx_http_setter_append_reply(op, reply)
+                                : ngx_http_setter_append_admit(op, reply);
         break;
 
     case ngx_http_setter_op_unknown:
-        outcome = ngx_http_setter_append_asks(ctx)
-                      ? ngx_http_setter_unavailable : ngx_http_setter_timeout;
+        outcome = ctx->admitted ? ngx_http_setter_timeout
+                                : ngx_http_setter_unavailable;
         break;
 
     default: /* ngx_http_setter_op_unsent */
@@ -247,35 +243,21 @@ ngx_http_setter_append_done(ngx_http_setter_op_t *op,
 }
 
 
-/* What is being waited for is whether Redis knows the tenant. */
-
-static ngx_uint_t
-ngx_http_setter_append_asks(ngx_http_setter_ctx_t *ctx)
-{
-    ngx_http_setter_loc_conf_t  *slcf;
-
-    slcf = ngx_http_get_module_loc_conf(ctx->request, ngx_http_setter_module);
-
-    return slcf->known && !ctx->known;
-}
-
+/* Of a tenant who is admitted now, the job is what comes next. */
 
 static ngx_http_setter_outcome_e
-ngx_http_setter_append_known(ngx_http_setter_op_t *op, redisReply *reply)
+ngx_http_setter_append_admit(ngx_http_setter_op_t *op, redisReply *reply)
 {
-    ngx_http_setter_ctx_t  *ctx;
+    ngx_http_setter_ctx_t      *ctx;
+    ngx_http_setter_outcome_e   outcome;
 
     ctx = op->data;
 
-    if (reply->type != REDIS_REPLY_INTEGER) {
-        return ngx_http_setter_append_refused(op, reply);
-    }
+    outcome = ngx_http_setter_admit_reply(op, reply);
 
-    if (reply->integer != 1) {
-        return ngx_http_setter_unknown_tenant;
+    if (outcome != ngx_http_setter_undecided || !ctx->admitted) {
+        return outcome;
     }
-
-    ctx->known = 1;
 
     return (op->send(op) == NGX_OK) ? ngx_http_setter_undecided
                                     : ngx_http_setter_unavailable;

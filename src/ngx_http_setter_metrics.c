@@ -117,17 +117,27 @@ ngx_http_setter_metrics_tenants(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat)
 {
     ngx_uint_t                      i;
+    ngx_atomic_uint_t               other;
     ngx_http_setter_stat_tenant_t  *tenant;
+
+    other = stat->other;
 
     setter_buf_text(buf,
             "# HELP setter_tenant_accepted_total Messages accepted by tenant; "
-            "other: of those beyond the bound.\n"
+            "other: of those with no place in the zone.\n"
             "# TYPE setter_tenant_accepted_total counter\n");
 
-    for (i = 0; i < NGX_HTTP_SETTER_STAT_TENANTS; i++) {
+    for (i = 0; i < stat->ntenants; i++) {
         tenant = &stat->tenants[i];
 
-        if (!tenant->named) {
+        if (tenant->accepted == 0) {
+            continue;
+        }
+
+        /* a tenant of that name shares the series */
+
+        if (ngx_strcmp(tenant->slug, "other") == 0) {
+            other += tenant->accepted;
             continue;
         }
 
@@ -137,9 +147,9 @@ ngx_http_setter_metrics_tenants(setter_buf_t *buf,
         ngx_http_setter_metrics_value(buf, tenant->accepted);
     }
 
-    if (stat->other) {
+    if (other) {
         setter_buf_text(buf, "setter_tenant_accepted_total{tenant=\"other\"}");
-        ngx_http_setter_metrics_value(buf, stat->other);
+        ngx_http_setter_metrics_value(buf, other);
     }
 }
 

@@ -25,6 +25,7 @@ typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
 typedef struct ngx_http_setter_api_s     ngx_http_setter_api_t;
 typedef struct ngx_http_setter_key_s     ngx_http_setter_key_t;
 typedef struct ngx_http_setter_recent_s  ngx_http_setter_recent_t;
+typedef struct ngx_http_setter_stat_tenant_s  ngx_http_setter_stat_tenant_t;
 
 
 /* How a request ended; ngx_http_setter_reply.c has what each one answers. */
@@ -57,6 +58,7 @@ struct ngx_http_setter_main_conf_s {
     ngx_http_setter_stat_t      *stat;      /* in shared memory, or NULL */
     ngx_uint_t                  *slots;     /* of the formats in it */
     ngx_http_setter_recent_t    *recent;
+    unsigned                     crowded:1; /* a tenant had no place, logged */
 };
 
 
@@ -114,9 +116,12 @@ typedef struct {
     ngx_http_setter_outcome_e    outcome;
 
     ngx_uint_t                   partition;
+    ngx_http_setter_stat_tenant_t  *place;  /* the tenant's, or NULL */
 
     unsigned                     settled:1; /* the tenant is final */
-    unsigned                     known:1;   /* Redis knows the tenant */
+    unsigned                     admitted:1;
+    unsigned                     answered:1;    /* to the question: known? */
+    unsigned                     known:1;   /* the answer */
     unsigned                     traced:1;
     char                         id[SETTER_UUID_LEN];
     char                         trace[NGX_HTTP_SETTER_TRACE_LEN];

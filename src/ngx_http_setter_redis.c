@@ -83,7 +83,8 @@ ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
 
     own = NGX_HTTP_SETTER_OWN + 2 * redis->conf->partitions;
 
-    if (setter_resp_init(&redis->resp, redis->waiting + own,
+    if (setter_resp_init(&redis->resp,
+                         redis->waiting * NGX_HTTP_SETTER_OP_COMMANDS + own,
                          NGX_HTTP_SETTER_MAX_OUT)
         != SETTER_OK)
     {

@@ -42,23 +42,27 @@ typedef void (*ngx_http_setter_op_done_pt)(ngx_http_setter_op_t *op,
 
 
 /*
- * What a request wants of Redis: commands one after another, by one deadline
- * that runs from ngx_http_setter_op_start().
+ * What a request wants of Redis: commands one after another, or two at a
+ * time, by one deadline that runs from ngx_http_setter_op_start().
  *
  * It belongs to the request, whose pool cleanup calls
  * ngx_http_setter_op_finish(): a reply still to come is dropped then.  While
  * there is no ready connection the operation waits in redis->ops; send() is
- * called when there is one, again on a new connection if the command had not
+ * called when there is one, again on a new connection if a command had not
  * left the old one.  done() runs on each reply and either sends the next
- * command or finishes the operation; on any other result the operation has
- * been finished before.  After done() the operation may be gone.
+ * command, waits for the other reply or finishes the operation; on any other
+ * result the operation has been finished before.  After done() the operation
+ * may be gone.
  */
+
+#define NGX_HTTP_SETTER_OP_COMMANDS  2
 
 struct ngx_http_setter_op_s {
     ngx_queue_t                      queue;
     ngx_msec_t                       deadline;
     uint64_t                         sent;      /* monotonic, us */
-    setter_resp_entry_t             *entry;     /* the command under way */
+    ngx_uint_t                       nentries;  /* commands under way */
+    setter_resp_entry_t             *entries[NGX_HTTP_SETTER_OP_COMMANDS];
     ngx_http_setter_op_send_pt       send;
     ngx_http_setter_op_done_pt       done;
     void                            *data;

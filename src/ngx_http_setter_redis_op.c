@@ -23,7 +23,7 @@ ngx_http_setter_op_start(ngx_http_setter_redis_t *redis,
         return NGX_DECLINED;
     }
 
-    op->entry = NULL;
+    op->nentries = 0;
     op->redis = redis;
 
     ngx_queue_insert_tail(&redis->ops, &op->queue);
@@ -54,16 +54,22 @@ ngx_int_t
 ngx_http_setter_op_command(ngx_http_setter_op_t *op, int argc,
     const char **argv, const size_t *argvlen)
 {
+    setter_resp_entry_t      *entry;
     ngx_http_setter_redis_t  *redis;
 
     redis = op->redis;
 
-    op->entry = setter_resp_command(&redis->resp, argc, argv, argvlen,
-                                    ngx_http_setter_op_reply, op);
-    if (op->entry == NULL) {
+    if (op->nentries == NGX_HTTP_SETTER_OP_COMMANDS) {
         return NGX_ERROR;
     }
 
+    entry = setter_resp_command(&redis->resp, argc, argv, argvlen,
+                                ngx_http_setter_op_reply, op);
+    if (entry == NULL) {
+        return NGX_ERROR;
+    }
+
+    op->entries[op->nentries++] = entry;
     op->sent = ngx_http_setter_redis_now();
     redis->busy = 1;
 
@@ -85,7 +91,11 @@ ngx_http_setter_op_reply(void *data, setter_resp_outcome_e outcome,
         return;
     }
 
-    op->entry = NULL;
+    /* replies come in the order of the commands */
+
+    op->nentries--;
+    ngx_memmove(op->entries, op->entries + 1,
+                op->nentries * sizeof(setter_resp_entry_t *));
 
     switch (outcome) {
 
@@ -130,9 +140,8 @@ ngx_http_setter_op_finish(ngx_http_setter_op_t *op)
     ngx_queue_remove(&op->queue);
     redis->nops--;
 
-    if (op->entry) {
-        op->entry->data = NULL;
-        op->entry = NULL;
+    while (op->nentries) {
+        op->entries[--op->nentries]->data = NULL;
     }
 
     if (redis->nops == 0 && redis->deadline.timer_set) {
@@ -178,8 +187,9 @@ ngx_http_setter_op_expire(ngx_http_setter_redis_t *redis, ngx_msec_t until)
             break;
         }
 
-        ngx_http_setter_op_fail(op, op->entry ? ngx_http_setter_op_unknown
-                                              : ngx_http_setter_op_unsent);
+        ngx_http_setter_op_fail(op, op->nentries
+                                        ? ngx_http_setter_op_unknown
+                                        : ngx_http_setter_op_unsent);
     }
 }
 

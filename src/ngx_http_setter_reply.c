@@ -160,7 +160,7 @@ ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
 
     if (outcome == ngx_http_setter_accepted) {
-        ngx_http_setter_stat_tenant(smcf, &ctx->tenant);
+        ngx_http_setter_stat_tenant(smcf, ctx->place);
 
         if (ctx->key.len) {
             ngx_http_setter_stat_id(smcf, slcf->format_n, ctx->id);

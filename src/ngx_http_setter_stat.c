@@ -2,7 +2,7 @@
 
 
 /* to be changed whenever struct ngx_http_setter_stat_s changes */
-#define NGX_HTTP_SETTER_STAT_LAYOUT  2
+#define NGX_HTTP_SETTER_STAT_LAYOUT  3
 
 #define NGX_HTTP_SETTER_STAT_PROBES  32
 
@@ -11,6 +11,10 @@ static ngx_int_t ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
 static ngx_int_t ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
     ngx_http_setter_main_conf_t *smcf);
+static ngx_int_t ngx_http_setter_stat_tenants(ngx_slab_pool_t *shpool,
+    ngx_http_setter_stat_t *stat);
+static ngx_uint_t ngx_http_setter_stat_is(
+    ngx_http_setter_stat_tenant_t *tenant, ngx_str_t *slug);
 static ngx_atomic_uint_t ngx_http_setter_stat_hash(const void *data,
     size_t len);
 
@@ -57,41 +61,61 @@ ngx_http_setter_stat_id(ngx_http_setter_main_conf_t *smcf, ngx_uint_t format,
 
 void
 ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
-    ngx_str_t *slug)
+    ngx_http_setter_stat_tenant_t *tenant)
 {
-    ngx_uint_t                      i, n, probes;
+    (void) ngx_atomic_fetch_add(tenant ? &tenant->accepted
+                                       : &smcf->stat->other, 1);
+}
+
+
+ngx_http_setter_stat_tenant_t *
+ngx_http_setter_stat_find(ngx_http_setter_main_conf_t *smcf, ngx_str_t *slug,
+    ngx_uint_t create)
+{
+    ngx_uint_t                      i, n;
     ngx_atomic_uint_t               hash;
     ngx_http_setter_stat_tenant_t  *tenant;
 
     hash = ngx_http_setter_stat_hash(slug->data, slug->len);
-    n = (hash >> 1) % NGX_HTTP_SETTER_STAT_TENANTS;
+    n = (hash >> 1) % smcf->stat->ntenants;
 
-    /* a tenant of that name shares the series of those with no place */
-
-    probes = (slug->len == 5 && ngx_strncmp(slug->data, "other", 5) == 0)
-                 ? 0 : NGX_HTTP_SETTER_STAT_PROBES;
-
-    for (i = 0; i < probes; i++) {
+    for (i = 0; i < NGX_HTTP_SETTER_STAT_PROBES; i++) {
         tenant = &smcf->stat->tenants[n];
 
-        if (tenant->hash == hash
-            || ngx_atomic_cmp_set(&tenant->hash, 0, hash)
-            || tenant->hash == hash)
-        {
-            if (!tenant->named) {
-                ngx_memcpy(tenant->slug, slug->data, slug->len);
-                ngx_memory_barrier();
-                tenant->named = 1;
+        if (tenant->hash == 0) {
+
+            if (!create) {
+                return NULL;
             }
 
-            (void) ngx_atomic_fetch_add(&tenant->accepted, 1);
-            return;
+            (void) ngx_atomic_cmp_set(&tenant->hash, 0, hash);
         }
 
-        n = (n + 1) % NGX_HTTP_SETTER_STAT_TENANTS;
+        if (tenant->hash == hash && ngx_http_setter_stat_is(tenant, slug)) {
+            return tenant;
+        }
+
+        n = (n + 1) % smcf->stat->ntenants;
     }
 
-    (void) ngx_atomic_fetch_add(&smcf->stat->other, 1);
+    return NULL;
+}
+
+
+/* Whoever took the place may have been killed before he wrote the name. */
+
+static ngx_uint_t
+ngx_http_setter_stat_is(ngx_http_setter_stat_tenant_t *tenant,
+    ngx_str_t *slug)
+{
+    if (!tenant->named) {
+        ngx_memcpy(tenant->slug, slug->data, slug->len);
+        ngx_memory_barrier();
+        tenant->named = 1;
+    }
+
+    return ngx_strncmp(tenant->slug, slug->data, slug->len) == 0
+           && tenant->slug[slug->len] == '\0';
 }
 
 
@@ -223,7 +247,10 @@ ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     }
 
     smcf->stat = ngx_slab_calloc(shpool, sizeof(ngx_http_setter_stat_t));
-    if (smcf->stat == NULL) {
+
+    if (smcf->stat == NULL
+        || ngx_http_setter_stat_tenants(shpool, smcf->stat) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -231,6 +258,23 @@ ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
     shpool->data = smcf->stat;
 
     return ngx_http_setter_stat_slots(shm_zone, smcf);
+}
+
+
+/* As many places as the zone has room for. */
+
+static ngx_int_t
+ngx_http_setter_stat_tenants(ngx_slab_pool_t *shpool,
+    ngx_http_setter_stat_t *stat)
+{
+    size_t  size;
+
+    size = shpool->pfree * ngx_pagesize;
+
+    stat->tenants = ngx_slab_calloc(shpool, size);
+    stat->ntenants = size / sizeof(ngx_http_setter_stat_tenant_t);
+
+    return stat->tenants ? NGX_OK : NGX_ERROR;
 }
 
 

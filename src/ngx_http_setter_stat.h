@@ -1,8 +1,10 @@
 /*
- * Counters of all nginx workers, in shared memory ("setter_zone").
+ * What all nginx workers share, in shared memory ("setter_zone"): counters,
+ * and the tenants.
  *
- * Plain atomic additions, no lock and no list: a worker may be killed at any
- * moment.  They outlive a reload, not a change of the zone's size.
+ * Words that are changed atomically, no lock and no list: a worker may be
+ * killed at any moment.  They outlive a reload, not a change of the zone's
+ * size.
  */
 
 #ifndef _NGX_HTTP_SETTER_STAT_H_INCLUDED_
@@ -13,7 +15,6 @@
 
 
 #define NGX_HTTP_SETTER_STAT_FORMATS  16
-#define NGX_HTTP_SETTER_STAT_TENANTS  1024
 #define NGX_HTTP_SETTER_STAT_BUCKETS  14
 #define NGX_HTTP_SETTER_STAT_IDS      32768
 
@@ -25,14 +26,23 @@ typedef struct {
 } ngx_http_setter_stat_format_t;
 
 
-/* Taken by whoever sets the hash; the name may be written more than once. */
+#if (NGX_PTR_SIZE != 8)
+#error "a tenant's words have 64 bits, and so must ngx_atomic_t"
+#endif
 
-typedef struct {
+
+/*
+ * A tenant's place, for as long as the zone lives.  Taken by whoever sets the
+ * hash; the name may be written more than once, always the same.
+ */
+
+struct ngx_http_setter_stat_tenant_s {
     ngx_atomic_t   hash;
     ngx_atomic_t   named;
     ngx_atomic_t   accepted;
+    ngx_atomic_t   facts;       /* see setter_quota.h */
     u_char         slug[SETTER_SLUG_MAX + 1];
-} ngx_http_setter_stat_tenant_t;
+};
 
 
 struct ngx_http_setter_stat_s {
@@ -44,7 +54,8 @@ struct ngx_http_setter_stat_s {
     ngx_atomic_t                    connected;
     ngx_atomic_t                    disconnected;
 
-    ngx_http_setter_stat_tenant_t   tenants[NGX_HTTP_SETTER_STAT_TENANTS];
+    ngx_http_setter_stat_tenant_t  *tenants;    /* all that is left of it */
+    ngx_uint_t                      ntenants;
     ngx_atomic_t                    other;      /* tenants with no place */
 
     /* ids made of a key, each at its hash's place until another comes there */
@@ -65,12 +76,20 @@ char *ngx_http_setter_stat_conf(ngx_conf_t *cf, ngx_command_t *cmd,
 char *ngx_http_setter_stat_add_zone(ngx_conf_t *cf,
     ngx_http_setter_main_conf_t *smcf);
 
+/*
+ * The place of a tenant; with create it is given one.  NULL when it has none,
+ * or there is none left.  slug has to be valid.
+ */
+ngx_http_setter_stat_tenant_t *ngx_http_setter_stat_find(
+    ngx_http_setter_main_conf_t *smcf, ngx_str_t *slug, ngx_uint_t create);
+
+/* Counts what happened; a tenant may have no place (NULL). */
 void ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t format, ngx_http_setter_outcome_e outcome);
 void ngx_http_setter_stat_id(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t format, const char *id);
 void ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,
-    ngx_str_t *slug);
+    ngx_http_setter_stat_tenant_t *tenant);
 void ngx_http_setter_stat_round_trip(ngx_http_setter_main_conf_t *smcf,
     uint64_t us);
 void ngx_http_setter_stat_connected(ngx_http_setter_main_conf_t *smcf);

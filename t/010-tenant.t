@@ -3,8 +3,9 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use Setter::Suite qw(redis);
+use Setter::Suite qw(redis fake);
 use Test::Nginx::Socket 'no_plan';
+use Time::HiRes qw(sleep time);
 
 our $generic = <<'EOC';
         setter_webhook generic;
@@ -15,6 +16,19 @@ EOC
 our $message = '{"from":"15550100001","text":"hello"}';
 
 sub post { return "POST $_[0]\n" . ($_[1] // $message) }
+
+# Sends a message again and again until the status is the one wanted.
+sub until_status {
+    my ($wanted) = @_;
+    my $start = time;
+    my $status = 0;
+
+    while ($status != $wanted && time - $start < 10) {
+        ($status) = Setter::Suite::post('/w', $message);
+        sleep 0.02;
+    }
+    return "$status " . (time - $start < 3 ? 'in time' : 'late');
+}
 
 no_long_string();
 run_tests();
@@ -265,21 +279,17 @@ $::generic    }"
     location /w {
 $::generic    }"
 --- request eval
-[(main::post('/w')) x 3]
+main::post('/w')
 --- response_body_filters eval
-my $n = 0;
 sub {
     my $redis = Setter::Suite::redis();
-    $redis->sadd('setter:{mm}:known', 'acme') if ++$n == 1;
-    $redis->srem('setter:{mm}:known', 'acme') if $n == 2;
-    return $_[0];
+    $redis->sadd('setter:{mm}:known', 'acme');
+    my @told = main::until_status(201);
+    $redis->srem('setter:{mm}:known', 'acme');
+    return "@told " . main::until_status(404);
 }
---- error_code eval
-[404, 201, 404]
---- response_body_like eval
-['Unknown', 'SUCCESS', 'Unknown']
---- queued eval
-[0, 1, 0]
+--- error_code: 404
+--- response_body: 201 in time 404 in time
 
 
 
@@ -356,3 +366,86 @@ $::generic    }"
 --- suppress_stderr
 --- error_log
 no "setter_tenant" for "setter_webhook"
+
+
+
+=== TEST 18: Redis is asked once for a tenant, known or not
+--- http_config
+    setter_redis $TEST_NGINX_FAKE;
+--- fake
+SISMEMBER 2: :0
+--- config eval
+"    setter_tenant \$http_x_tenant;
+    location /w {
+$::generic    }
+    location /any {
+        setter_tenants any;
+$::generic    }"
+--- request eval
+[(main::post('/w')) x 6, (main::post('/any')) x 3]
+--- more_headers eval
+[("X-Tenant: acme") x 3, ("X-Tenant: none") x 3, "X-Tenant: acme",
+ ("X-Tenant: third") x 2]
+--- error_code eval
+[(201) x 3, (404) x 3, (201) x 3]
+--- fake_saw eval
+[(undef) x 8, "1 x SISMEMBER setter:{mm}:known acme
+1 x SISMEMBER setter:{mm}:known none
+1 x SISMEMBER setter:{mm}:known third
+3 x SISMEMBER
+1 x HGET setter:{mm}:tenant:acme minute
+3 x HGET"]
+
+
+
+=== TEST 19: a suspended tenant is not known, and any lets it in
+--- http_config
+    setter_redis $TEST_NGINX_FAKE;
+--- fake
+SISMEMBER: :0
+--- config eval
+"    setter_tenant acme;
+    location /w {
+$::generic    }
+    location /any {
+        setter_tenants any;
+$::generic    }"
+--- request eval
+[main::post('/any'), main::post('/w'), main::post('/any'), main::post('/w')]
+--- error_code eval
+[201, 404, 201, 404]
+--- fake_saw eval
+[(undef) x 3, "1 x SISMEMBER\n2 x XADD"]
+
+
+
+=== TEST 20: tenants that the zone has no place for are asked for each time
+--- http_config
+    setter_redis $TEST_NGINX_FAKE;
+    setter_zone 320k;
+--- fake
+--- config eval
+"    keepalive_requests 10000;
+    setter_tenant \$http_x_tenant;
+    location /w {
+$::generic    }"
+--- pipelined_requests eval
+[(main::post('/w')) x 1400]
+--- more_headers eval
+[map { "X-Tenant: t-$_" } (1 .. 700) x 2]
+--- timeout: 20
+--- log_level: warn
+--- error_code eval
+[(201) x 1400]
+--- response_body_filters eval
+my $n = 0;
+sub {
+    return 'answer' if ++$n < 1400;
+    my $asked = grep { $_->[1] eq 'HGET' } $Setter::Suite::fake->received;
+    open my $log, '<', main::server_root() . '/logs/error.log' or die "log: $!";
+    my $told = grep { /no place for tenant "t-/ } <$log>;
+    return $asked > 800 && $asked < 1400 ? "some again, told $told x"
+        : "$asked times";
+}
+--- response_body eval
+[('answer') x 1399, 'some again, told 1 x']

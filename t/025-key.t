@@ -302,7 +302,7 @@ sub {
 
 === TEST 13: Redis is asked once for a key, good or wrong
 --- fake
-SISMEMBER 2: :0
+SISMEMBER 3: :0
 --- request eval
 [($::post) x 6]
 --- more_headers eval
@@ -312,7 +312,8 @@ SISMEMBER 2: :0
 --- fake_saw eval
 [(undef) x 5, "1 x SISMEMBER setter:{mm}:keys " . main::member($::acme) . "
 1 x SISMEMBER setter:{mm}:keys " . main::member($::other) . "
-2 x SISMEMBER"]
+1 x SISMEMBER setter:{mm}:known acme
+3 x SISMEMBER"]
 
 
 
@@ -351,7 +352,7 @@ connect: close
 --- fake
 SISMEMBER 1: -WRONGTYPE Operation against a key
 SISMEMBER 2: nil
-SISMEMBER 4: silence
+SISMEMBER 5: silence
 --- request eval
 [($::post) x 4]
 --- more_headers eval
@@ -365,7 +366,7 @@ SISMEMBER 4: silence
 
 === TEST 17: a key that was good counts while Redis cannot be asked
 --- fake
-SISMEMBER 2: close
+SISMEMBER 3: close
 --- request eval
 [$::post]
 --- more_headers eval
@@ -380,7 +381,7 @@ sub {
         $seen{$status}++;
         Time::HiRes::sleep(0.05);
     } until time > $limit
-        || 2 <= grep { $_->[1] eq 'SISMEMBER' } $Setter::Suite::fake->received;
+        || 3 <= grep { $_->[1] eq 'SISMEMBER' } $Setter::Suite::fake->received;
     return CORE::join(' ', keys %seen);
 }
 --- error_code eval

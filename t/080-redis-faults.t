@@ -531,14 +531,17 @@ XLEN: :11
 --- fake
 SISMEMBER 1: -LOADING Redis is loading the dataset in memory
 SISMEMBER 2: close
-SISMEMBER 3: :0
-SISMEMBER 4: +maybe
+SISMEMBER 3: +maybe
+HGET 4: -WRONGTYPE Operation against a key
+HGET 5: :7
+HGET 6: close
+SISMEMBER 7: :0
 --- request eval
-[($::post) x 4]
+[($::post) x 7]
 --- error_code eval
-[503, 503, 404, 503]
+[(503) x 6, 404]
 --- fake_saw eval
-[undef, undef, undef, "! XADD"]
+[(undef) x 6, "! XADD"]
 
 
 
@@ -547,13 +550,14 @@ SISMEMBER 4: +maybe
     setter_redis $TEST_NGINX_FAKE timeout=3s backoff=10ms,50ms;
     setter_tenants known;
 --- fake
-SISMEMBER 1: last :1\r\n
+HGET 1: last $-1\r\n
 --- request eval
 $::post
 --- error_code: 201
 --- fake_saw
 2 x connect
 1 x SISMEMBER
+1 x HGET
 1 x XADD
 
 
@@ -563,7 +567,7 @@ $::post
     setter_redis $TEST_NGINX_FAKE timeout=300ms backoff=10ms,50ms;
     setter_tenants known;
 --- fake
-SISMEMBER 1: last :1\r\n
+HGET 1: last $-1\r\n
 connect 1: delay 0
 connect: close
 --- request eval

@@ -200,11 +200,11 @@ sub {
 
 
 
-=== TEST 9: tenants are bounded in number, the others are one
+=== TEST 9: tenants that the zone has no place for are counted as one
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
     setter_tenants any;
-    setter_zone 8m;
+    setter_zone 320k;
 --- pipelined_requests eval
 [(map { "POST /generic\n$::good" } 1 .. 1500), "GET /metrics"]
 --- more_headers eval

@@ -33,7 +33,8 @@ use File::Temp ();
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
-use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_CORK);
+use Socket qw(IPPROTO_TCP SOL_SOCKET SO_LINGER TCP_CORK
+    TCP_NODELAY);
 use Time::HiRes qw(sleep time);
 
 
@@ -155,6 +156,7 @@ sub take_connection {
     my $c = { socket => $socket, id => ++$fake->{accepted}, in => '',
               out => [] };
 
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     print { $fake->{log} } "$c->{id}\tconnect\n";
     $fake->{select}->add($socket);
     $fake->{connections}{$socket} = $c;
@@ -322,6 +324,7 @@ sub healthy {
     return bulk(sprintf '%d-0', ++$fake->{entries}) if $name eq 'XADD';
     return ':' . ($fake->{entries} // 0) . "\r\n" if $name eq 'XLEN';
     return ":1\r\n" if $name eq 'SISMEMBER';
+    return "\$-1\r\n" if $name eq 'HGET';
     return set($fake, @args) if $name eq 'SET';
 
     if ($name eq 'GET') {
