@@ -1,4 +1,5 @@
 #include "ngx_http_setter_module.h"
+#include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_append.h"
 #include "ngx_http_setter_body.h"
@@ -85,6 +86,13 @@ static ngx_command_t  ngx_http_setter_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_setter_loc_conf_t, known),
       &ngx_http_setter_tenants },
+
+    { ngx_string("setter_quota"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_setter_quota_conf,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("setter_verify"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1234,

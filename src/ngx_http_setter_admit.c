@@ -15,6 +15,8 @@ static ngx_uint_t ngx_http_setter_admit_unknown(
     ngx_http_setter_main_conf_t *smcf, ngx_str_t *slug);
 static ngx_http_setter_outcome_e ngx_http_setter_admit_facts(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, uint64_t facts);
+static ngx_int_t ngx_http_setter_admit_take(ngx_http_setter_ctx_t *ctx,
+    uint32_t quota);
 static uint64_t ngx_http_setter_admit_learn(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_main_conf_t *smcf, redisReply *reply);
 
@@ -72,6 +74,7 @@ static ngx_http_setter_outcome_e
 ngx_http_setter_admit_facts(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, uint64_t facts)
 {
+    uint32_t                     quota;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
@@ -80,9 +83,71 @@ ngx_http_setter_admit_facts(ngx_http_request_t *r,
         return ngx_http_setter_unknown_tenant;
     }
 
+    quota = setter_facts_minute(facts);
+
+    if (quota == 0) {
+        quota = slcf->quota;
+    }
+
+    if (quota && ctx->place && ngx_http_setter_admit_take(ctx, quota) != NGX_OK)
+    {
+        return ngx_http_setter_quota;
+    }
+
     ctx->admitted = 1;
 
     return ngx_http_setter_undecided;
+}
+
+
+static ngx_int_t
+ngx_http_setter_admit_take(ngx_http_setter_ctx_t *ctx, uint32_t quota)
+{
+    uint64_t  old, window;
+
+    do {
+        old = ctx->place->window;
+        window = old;
+
+        if (!setter_quota_take(&window, ngx_current_msec, quota)) {
+            return NGX_DECLINED;
+        }
+
+    } while (!ngx_atomic_cmp_set(&ctx->place->window, old, window));
+
+    ctx->taken = window;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_setter_admit_undo(ngx_http_setter_ctx_t *ctx)
+{
+    uint64_t  old;
+
+    if (ctx->taken == 0) {
+        return;
+    }
+
+    do {
+        old = ctx->place->window;
+
+    } while (!ngx_atomic_cmp_set(&ctx->place->window, old,
+                                 setter_quota_give(old, ctx->taken)));
+
+    ctx->taken = 0;
+}
+
+
+ngx_uint_t
+ngx_http_setter_admit_retry_after(ngx_http_setter_ctx_t *ctx)
+{
+    uint32_t  left;
+
+    left = setter_quota_left(ctx->place->window, ngx_current_msec);
+
+    return (left > 1000) ? (left + 999) / 1000 : 1;
 }
 
 
@@ -214,4 +279,35 @@ ngx_http_setter_admit_stale(ngx_http_request_t *r,
     }
 
     return ngx_http_setter_admit_facts(r, ctx, facts);
+}
+
+
+char *
+ngx_http_setter_quota_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_setter_loc_conf_t *slcf = conf;
+
+    ngx_int_t   quota;
+    ngx_str_t  *value;
+
+    if (slcf->quota != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_strcmp(value[1].data, "off") == 0) {
+        slcf->quota = 0;
+        return NGX_CONF_OK;
+    }
+
+    quota = ngx_atoi(value[1].data, value[1].len);
+
+    if (quota < 1 || quota > SETTER_QUOTA_MAX) {
+        return "is no number from 1 to 16777215";
+    }
+
+    slcf->quota = quota;
+
+    return NGX_CONF_OK;
 }

@@ -89,6 +89,7 @@ ngx_http_setter_create_loc_conf(ngx_conf_t *cf)
 
     slcf->tenants = NGX_CONF_UNSET_PTR;
     slcf->known = NGX_CONF_UNSET_UINT;
+    slcf->quota = NGX_CONF_UNSET_UINT;
     slcf->verify = NGX_CONF_UNSET_PTR;
     slcf->required = NGX_CONF_UNSET_PTR;
     slcf->defaults = NGX_CONF_UNSET_PTR;
@@ -113,6 +114,7 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
     ngx_conf_merge_ptr_value(conf->tenants, prev->tenants, NULL);
     ngx_conf_merge_uint_value(conf->known, prev->known, 1);
+    ngx_conf_merge_uint_value(conf->quota, prev->quota, 0);
     ngx_conf_merge_ptr_value(conf->verify, prev->verify, NULL);
     ngx_conf_merge_ptr_value(conf->required, prev->required, NULL);
     ngx_conf_merge_ptr_value(conf->defaults, prev->defaults, NULL);

@@ -41,6 +41,7 @@ typedef enum {
     ngx_http_setter_too_large,
     ngx_http_setter_json,
     ngx_http_setter_fields,
+    ngx_http_setter_quota,
     ngx_http_setter_full,
     ngx_http_setter_unavailable,
     ngx_http_setter_timeout,
@@ -65,6 +66,7 @@ struct ngx_http_setter_main_conf_s {
 typedef struct {
     ngx_array_t                 *tenants;   /* of ngx_http_setter_source_t */
     ngx_uint_t                   known;
+    ngx_uint_t                   quota;     /* messages a minute; 0: any */
     ngx_http_setter_verify_t    *verify;
 
     const setter_format_t       *format;    /* not inherited */
@@ -117,6 +119,7 @@ typedef struct {
 
     ngx_uint_t                   partition;
     ngx_http_setter_stat_tenant_t  *place;  /* the tenant's, or NULL */
+    uint64_t                     taken;     /* of its quota, or 0: nothing */
 
     unsigned                     settled:1; /* the tenant is final */
     unsigned                     admitted:1;

@@ -1,4 +1,5 @@
 #include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_verify.h"
 
@@ -17,7 +18,9 @@ typedef struct {
 static void ngx_http_setter_decide(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
-    ngx_uint_t code);
+    ngx_http_setter_ctx_t *ctx, ngx_uint_t code);
+static ngx_int_t ngx_http_setter_retry_after(ngx_http_request_t *r,
+    ngx_uint_t seconds);
 static ngx_int_t ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx,
     ngx_str_t *text);
 
@@ -70,6 +73,10 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
     { NGX_HTTP_UNPROCESSABLE_ENTITY, &ngx_http_setter_invalid,
       ngx_string("fields"),
       ngx_string("Missing required fields") },
+
+    { NGX_HTTP_TOO_MANY_REQUESTS, &ngx_http_setter_refused,
+      ngx_string("quota"),
+      ngx_string("Quota exceeded") },
 
     { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_refused,
       ngx_string("full"),
@@ -132,7 +139,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
-    if (ngx_http_setter_reply_headers(r, code) != NGX_OK
+    if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
         || ngx_http_setter_reply_envelope(ctx, &cv.value) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -169,6 +176,12 @@ ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         return;
     }
 
+    /* what timed out may have been stored, and is counted */
+
+    if (outcome != ngx_http_setter_timeout) {
+        ngx_http_setter_admit_undo(ctx);
+    }
+
     if (outcome == ngx_http_setter_too_large) {
         ngx_http_setter_error(ctx, "body", SETTER_FIELD_TOO_LONG);
     }
@@ -180,10 +193,9 @@ ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
 
 static ngx_int_t
-ngx_http_setter_reply_headers(ngx_http_request_t *r, ngx_uint_t code)
+ngx_http_setter_reply_headers(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_uint_t code)
 {
-    u_char                       *p;
-    ngx_str_t                     value;
     ngx_http_setter_loc_conf_t   *slcf;
     ngx_http_setter_main_conf_t  *smcf;
 
@@ -211,24 +223,37 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r, ngx_uint_t code)
         r->headers_out.status_line = line;
         return NGX_OK;
 
+    case NGX_HTTP_TOO_MANY_REQUESTS:
+        return ngx_http_setter_retry_after(r,
+                                      ngx_http_setter_admit_retry_after(ctx));
+
     case NGX_HTTP_SERVICE_UNAVAILABLE:
         smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
-        p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
-        if (p == NULL) {
-            return NGX_ERROR;
-        }
-
-        value.data = p;
-        value.len = ngx_sprintf(p, "%ui",
-                            ngx_http_setter_redis_retry_after(smcf->redis))
-                    - p;
-
-        return ngx_http_setter_add_header(r, "Retry-After", &value);
+        return ngx_http_setter_retry_after(r,
+                              ngx_http_setter_redis_retry_after(smcf->redis));
 
     default:
         return NGX_OK;
     }
+}
+
+
+static ngx_int_t
+ngx_http_setter_retry_after(ngx_http_request_t *r, ngx_uint_t seconds)
+{
+    u_char     *p;
+    ngx_str_t   value;
+
+    p = ngx_pnalloc(r->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.data = p;
+    value.len = ngx_sprintf(p, "%ui", seconds) - p;
+
+    return ngx_http_setter_add_header(r, "Retry-After", &value);
 }
 
 

@@ -41,6 +41,7 @@ struct ngx_http_setter_stat_tenant_s {
     ngx_atomic_t   named;
     ngx_atomic_t   accepted;
     ngx_atomic_t   facts;       /* see setter_quota.h */
+    ngx_atomic_t   window;      /* of its quota, likewise */
     u_char         slug[SETTER_SLUG_MAX + 1];
 };
 

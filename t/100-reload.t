@@ -3,6 +3,7 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use Setter::Master;
 use Setter::Suite qw(redis fake);
 use Test::Nginx::Socket 'no_plan';
 
@@ -29,40 +30,6 @@ add_block_preprocessor(sub {
 my $body = '{"from":"1","text":"a"}';
 my $post = "POST /w HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     . "Content-Length: " . length($body) . "\r\n\r\n$body";
-
-sub master {
-    open my $file, '<', server_root() . '/logs/nginx.pid' or die "pid: $!";
-    return <$file> + 0;
-}
-
-sub workers_of {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/task/$pid/children" or return;
-    return split ' ', <$file> // '';
-}
-
-sub until_true {
-    my ($condition) = @_;
-    my $end = time + 20;
-
-    while (time < $end) {
-        return 1 if $condition->();
-        sleep 0.01;
-    }
-    return 0;
-}
-
-# Reloads, and waits until a worker of the new configuration is there and
-# those of the old one have left.
-sub reload {
-    my %old = map { $_ => 1 } workers_of(master());
-
-    kill 'HUP', master();
-    return until_true(sub {
-        my @now = workers_of(master());
-        return @now && !grep { $old{$_} } @now;
-    });
-}
 
 sub send_message {
     my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1',

@@ -689,3 +689,27 @@ invalid parameter "workers=3"
 === TEST 86: refused in location: setter_api scale min=5 max=4;
 --- error_log
 "setter_api" directive has a "min" above its "max"
+
+
+
+=== TEST 87: refused in location: setter_quota 0;
+--- error_log
+"setter_quota" directive is no number from 1 to 16777215
+
+
+
+=== TEST 88: refused in location: setter_quota many;
+--- error_log
+"setter_quota" directive is no number from 1 to 16777215
+
+
+
+=== TEST 89: refused in location: setter_quota 16777216;
+--- error_log
+"setter_quota" directive is no number from 1 to 16777215
+
+
+
+=== TEST 90: refused in location: setter_quota 5; setter_quota off;
+--- error_log
+"setter_quota" directive is duplicate
