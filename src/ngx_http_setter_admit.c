@@ -39,8 +39,9 @@ ngx_http_setter_admit(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         facts = ctx->place->facts;
 
         if (facts
-            && setter_facts_age(facts, ngx_current_msec)
-               < NGX_HTTP_SETTER_ADMIT_FACTS)
+            && (setter_facts_age(facts, ngx_current_msec)
+                < NGX_HTTP_SETTER_ADMIT_FACTS
+                || ngx_http_setter_redis_away(smcf->redis)))
         {
             return ngx_http_setter_admit_facts(r, ctx, facts);
         }

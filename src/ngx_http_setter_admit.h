@@ -2,9 +2,9 @@
  * Whether a tenant may have one more message: "setter_tenants" and
  * "setter_quota".
  *
- * What Redis says of a tenant is kept in the zone for 2 s, and of one that is
- * unknown and has no place there in the process for 1 s; a tenant that no
- * place is left for is asked for each time.
+ * What Redis says of a tenant is kept in the zone for 2 s, or while Redis is
+ * away, and of one that is unknown and has no place there in the process for
+ * 1 s; a tenant that no place is left for is asked for each time.
  */
 
 #ifndef _NGX_HTTP_SETTER_ADMIT_H_INCLUDED_
@@ -34,8 +34,8 @@ ngx_http_setter_outcome_e ngx_http_setter_admit_reply(
     ngx_http_setter_op_t *op, redisReply *reply);
 
 /*
- * When Redis cannot be asked: the same by what was known last, however long
- * ago.  "unavailable" where that is nothing.
+ * When Redis was to be asked and did not answer: the same by what was known
+ * last, however long ago.  "unavailable" where that is nothing.
  */
 ngx_http_setter_outcome_e ngx_http_setter_admit_stale(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);

@@ -118,6 +118,14 @@ ngx_http_setter_key_ask(ngx_http_setter_redis_t *redis,
     op->done = ngx_http_setter_key_done;
     op->data = key;
 
+    if (ngx_http_setter_redis_away(redis)) {
+        ngx_http_setter_key_unasked(key);
+
+        if (key->state == ngx_http_setter_key_good) {
+            return NGX_OK;
+        }
+    }
+
     if (ngx_http_setter_op_start(redis, op) != NGX_OK) {
         ngx_http_setter_key_unasked(key);
         return NGX_OK;

@@ -146,6 +146,16 @@ ngx_int_t ngx_http_setter_redis_open(ngx_http_setter_redis_t *redis,
     ngx_msec_t deadline);
 void ngx_http_setter_redis_close(ngx_http_setter_redis_t *redis);
 
+/* There is no connection, and the next attempt has its time. */
+
+static ngx_inline ngx_uint_t
+ngx_http_setter_redis_away(ngx_http_setter_redis_t *redis)
+{
+    return redis->state == ngx_http_setter_redis_idle
+           && redis->reconnect.timer_set;
+}
+
+
 /* In how many seconds it makes sense to ask again. */
 ngx_uint_t ngx_http_setter_redis_retry_after(ngx_http_setter_redis_t *redis);
 

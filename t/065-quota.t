@@ -243,7 +243,7 @@ sub {
     main::minute(acme => 5);
     my $ok = main::until_true(sub {
         (Setter::Suite::post('/w', $::message))[0] == 201 });
-    return $ok && time - $start < 3 ? 'followed' : 'not in time';
+    return $ok && time - $start < 4 ? 'followed' : 'not in time';
 }
 --- response_body_like eval
 ['SUCCESS', 'followed']
