@@ -14,8 +14,12 @@ use Test::More;
 my $run = Setter::Fault->new(form => 'short');
 note "seed $run->{seed}";
 
-for my $row (Setter::FaultRows::rows()) {
+for my $row (Setter::FaultRows::rows('short')) {
     my $result = eval { $run->row($row) };
+    if ($result && $result->{skipped}) {
+        diag "SKIPPED: $row->{title}: $result->{skipped}";
+        next;
+    }
     my @wrong = $result ? Setter::Fault::wrong($row, $result->{verdict}) : $@;
     is_deeply \@wrong, [], $row->{title} or diag "seed $run->{seed}";
     note Setter::Fault::figures($result) if $result;

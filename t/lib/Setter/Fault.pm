@@ -38,6 +38,12 @@ my %NORMAL = (
     infobip  => { latency_ms => [ 10, 80 ] },
 );
 
+my %WORKER = (
+    SETTER_LEASE_MS        => 1000 * Setter::FaultRows::LEASE,
+    SETTER_SEND_TIMEOUT_MS => 1000 * Setter::FaultRows::SEND,
+    SETTER_LLM_TIMEOUT_MS  => 1000 * Setter::FaultRows::MODEL,
+);
+
 my @LISTS = qw(lost twice disorder invented untrue);
 
 sub new {
@@ -46,12 +52,8 @@ sub new {
         rows => 0, undo => [], seed => $args{seed} // time % 100_000,
         files => File::Temp->newdir('setter-fault-XXXXXX', TMPDIR => 1) },
         $class;
-    $self->{stack} = Setter::Stack->new(
-        SETTER_WORKERS => 2, SETTER_DEBOUNCE => '200ms max=800ms',
-        SETTER_LEASE_MS => 1000 * Setter::FaultRows::LEASE,
-        SETTER_SEND_TIMEOUT_MS => 1000 * Setter::FaultRows::SEND,
-        SETTER_LLM_TIMEOUT_MS => 1000 * Setter::FaultRows::MODEL,
-        SETTER_LOG_LEVEL => 'debug');
+    $self->{stack} = Setter::Stack->new(%WORKER, SETTER_WORKERS => 2,
+        SETTER_DEBOUNCE => '200ms max=800ms');
     $self->behave;
     return $self;
 }
@@ -63,7 +65,8 @@ sub stop { $_[0]{stack}->stop }
 
 # --- one fault
 
-# Dies with the reason where it could not be run to its end.
+# Dies with the reason where it could not be run to its end; the result has
+# only "skipped", and why, where this machine cannot run it.
 sub row {
     my ($self, $row) = @_;
     local $SIG{ALRM} = sub { die "it takes longer than $self->{limit} s\n" };
@@ -78,6 +81,10 @@ sub row {
 
 sub run_row {
     my ($self, $row) = @_;
+    my $prepare = $row->{prepare};
+    my $lacks = $prepare && Setter::FaultInject->can($prepare)->($self);
+    return { skipped => $lacks } if $lacks;
+
     my $base = 1000 * ++$self->{rows};
     my ($began) = map { $_->[0] } $self->stack->psql('SELECT now()');
     my ($last) = map { $_->{seq} } ($self->stack->sent)[-1] // { seq => 0 };
@@ -188,6 +195,19 @@ sub behave {
         keys %NORMAL;
     $self->undo(sub { $self->behave }) if %faults;
     $self->stack->behaviour(\%behaviour);
+}
+
+# For a worker that the stack does not keep.
+sub worker_environment {
+    my ($self) = @_;
+    my $sandbox = $self->stack->env('SANDBOX_URL');
+    return (%WORKER,
+        (map { $_ => $self->stack->env($_) }
+            qw(SETTER_REDIS_URL SETTER_DATABASE_URL)),
+        OPENAI_BASE_URL => "$sandbox/v1", OPENAI_API_KEY => 'sandbox',
+        MANYCHAT_BASE_URL => $sandbox, MANYCHAT_API_KEY => '1:sandbox',
+        INFOBIP_BASE_URL => $sandbox, INFOBIP_API_KEY => 'sandbox',
+        INFOBIP_SENDER => '15550100');
 }
 
 # Waits until the sandbox's calls are as the code wants them.

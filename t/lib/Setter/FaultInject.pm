@@ -10,7 +10,9 @@ use warnings;
 
 use IO::Socket::UNIX;
 use Redis;
+use Setter::FaultBefore;
 use Setter::FaultProxy;
+use Setter::Worker;
 use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
@@ -94,6 +96,35 @@ sub stop_worker {
     $run->undo(sub { kill CONT => $pid });
     $run->behave;
     sleep $args{seconds};
+    return $at;
+}
+
+# Before the load begins; returns why the row cannot be run.
+sub build_before {
+    my ($run) = @_;
+    ($run->{before}, my $what) = Setter::FaultBefore::build($run->{files});
+    return $run->{before} ? undef : $what;
+}
+
+# A worker of the version before takes part, and its functions are loaded
+# where Redis lost all; then one of each version is killed.
+sub mix_versions {
+    my ($run, %args) = @_;
+    local $Setter::Worker::program = $run->{before};
+    my $old = Setter::Worker->start($run->worker_environment);
+    $run->redis->function('DELETE', 'setter');
+    sleep $args{seconds} / 2;
+    $run->stack->wait_for('the other version to take turns', 20,
+        sub { scalar $old->turns });
+
+    $old->stop('KILL');
+    my $at = kill_worker($run, 'worker.1');
+    $old = Setter::Worker->start($run->worker_environment);
+    sleep $args{seconds} / 2;
+    $run->stack->wait_for('the other version to take turns again', 20,
+        sub { scalar $old->turns });
+    my $status = $old->stop;
+    die "the other version's worker ended with status $status\n" if $status;
     return $at;
 }
 

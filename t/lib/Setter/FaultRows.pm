@@ -9,6 +9,8 @@ package Setter::FaultRows;
 #   copies        times that each message is posted at once
 #   within        aim: s from the fault's end (of a killed or stopped worker,
 #                 from its death) to the last answer to what was owed then
+#   prepare       of Setter::FaultInject, before the load
+#   only          the form of the run that has it
 #   settled       memory and descriptors must not grow
 
 use strict;
@@ -21,8 +23,10 @@ use constant { LEASE => 2, SEND => 2, MODEL => 3 };
 
 my @SENDS = qw(manychat infobip);
 
+# Those of a form.
 sub rows {
-    return (
+    my ($form) = @_;
+    return grep { !$_->{only} || $_->{only} eq $form } (
         { name => 'none', title => 'no fault',
           inject => 'watch', within => 2,
           long => { seconds => 20 }, short => { seconds => 3 } },
@@ -40,6 +44,11 @@ sub rows {
         { name => 'worker-stop', title => 'a worker stopped, and going on',
           inject => 'stop_worker', cuts => 1, within => LEASE + 1,
           long => { seconds => 30 }, short => { seconds => 5 } },
+
+        { name => 'versions', only => 'long', prepare => 'build_before',
+          title => 'workers of two versions, functions lost, kill -9',
+          inject => 'mix_versions', cuts => 1, within => LEASE + SEND + 1,
+          long => { seconds => 20 } },
 
         { name => 'nginx-kill', title => 'kill -9 of an nginx worker',
           inject => 'kill_nginx', within => 2,

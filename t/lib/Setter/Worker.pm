@@ -22,7 +22,8 @@ my $root = abs_path(dirname(__FILE__) . '/../../..');
 my $json = JSON::XS->new->utf8;
 my @reports;
 
-my $program = "$root/" . ($ENV{SETTER_BUILD} // 'build') . '/setter-worker';
+# Another version's may take its place.
+our $program = "$root/" . ($ENV{SETTER_BUILD} // 'build') . '/setter-worker';
 
 sub start {
     my $class = shift;
