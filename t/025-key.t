@@ -317,7 +317,29 @@ SISMEMBER 3: :0
 
 
 
-=== TEST 14: a key's set is in its tenant's partition
+=== TEST 14: wrong keys do not drive out a good one
+--- fake
+SISMEMBER 3: :0
+--- request eval
+[($::post) x 4]
+--- more_headers eval
+# a key that has the good one's place in the table of what is remembered
+my $place = sub { hex(substr Digest::SHA::sha256_hex($_[0]), 0, 4) % 1024 };
+my ($n, $wrong) = (0);
+do {
+    $wrong = sprintf 'stk_other_%043d', $n++;
+} until $place->($wrong) == $place->($::acme);
+[main::bearer($::acme), main::bearer($wrong), main::bearer($::acme),
+ main::bearer($wrong)]
+--- error_code eval
+[201, 401, 201, 201]
+--- fake_saw eval
+[(undef) x 3, "1 x SISMEMBER setter:{mm}:keys acme/
+2 x SISMEMBER setter:{mm}:keys other/"]
+
+
+
+=== TEST 15: a key's set is in its tenant's partition
 --- fake
 --- http_config
     setter_redis $TEST_NGINX_FAKE;
@@ -334,7 +356,7 @@ SISMEMBER 3: :0
 
 
 
-=== TEST 15: Redis is down: a key that was never seen cannot be told
+=== TEST 16: Redis is down: a key that was never seen cannot be told
 --- fake
 connect: close
 --- request eval
@@ -348,7 +370,7 @@ connect: close
 
 
 
-=== TEST 16: Redis says nothing, or something else
+=== TEST 17: Redis says nothing, or something else
 --- fake
 SISMEMBER 1: -WRONGTYPE Operation against a key
 SISMEMBER 2: nil
@@ -364,7 +386,7 @@ SISMEMBER 5: silence
 
 
 
-=== TEST 17: a key that was good counts while Redis cannot be asked
+=== TEST 18: a key that was good counts while Redis cannot be asked
 --- fake
 SISMEMBER 3: close
 --- request eval
@@ -391,7 +413,7 @@ sub {
 
 
 
-=== TEST 18: a key and a tenant that are known wait for no Redis that is away
+=== TEST 19: a key and a tenant that are known wait for no Redis that is away
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=3s backoff=2s,2s;
 --- fake
@@ -423,7 +445,7 @@ sub {
 
 
 
-=== TEST 19: a client that leaves while its key is asked for
+=== TEST 20: a client that leaves while its key is asked for
 --- fake
 SISMEMBER 1: delay 0.3
 --- request eval
@@ -440,7 +462,7 @@ SISMEMBER 1: delay 0.3
 
 
 
-=== TEST 20: without sources of a tenant a key has to be there
+=== TEST 21: without sources of a tenant a key has to be there
 --- http_config
     setter_redis $TEST_NGINX_REDIS;
 --- config eval
