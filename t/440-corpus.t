@@ -31,13 +31,7 @@ my $redis = $server->client;
 my $worker = Setter::Worker->start(
     SETTER_REDIS_URL    => $server->url,
     SETTER_DATABASE_URL => $postgres->url('worker'),
-    OPENAI_BASE_URL     => $sandbox->url . '/v1',
-    OPENAI_API_KEY      => 'sandbox',
-    MANYCHAT_BASE_URL   => $sandbox->url,
-    MANYCHAT_API_KEY    => '1:sandbox',
-    INFOBIP_BASE_URL    => $sandbox->url,
-    INFOBIP_API_KEY     => 'sandbox',
-    INFOBIP_SENDER      => '15550100299',
+    Setter::Sandbox::environment($sandbox->url),
 );
 
 # Appends a file's job as if it had just come: an answer may be sent for a
@@ -62,7 +56,7 @@ sub status {
 
 sub wait_finished {
     my ($id) = @_;
-    my $until = time + 20;
+    my $until = time + 60;
     sleep 0.05 while (status($id))[0] !~ /^(?:done|dead|failed)$/
         && time < $until;
     return status($id);

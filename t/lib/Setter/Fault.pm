@@ -20,6 +20,7 @@ use Setter::FaultCheck;
 use Setter::FaultDriver;
 use Setter::FaultInject;
 use Setter::FaultRows;
+use Setter::Sandbox;
 use Setter::Stack;
 use Time::HiRes qw(sleep time);
 use Time::Local qw(timegm);
@@ -200,14 +201,10 @@ sub behave {
 # For a worker that the stack does not keep.
 sub worker_environment {
     my ($self) = @_;
-    my $sandbox = $self->stack->env('SANDBOX_URL');
     return (%WORKER,
-        (map { $_ => $self->stack->env($_) }
-            qw(SETTER_REDIS_URL SETTER_DATABASE_URL)),
-        OPENAI_BASE_URL => "$sandbox/v1", OPENAI_API_KEY => 'sandbox',
-        MANYCHAT_BASE_URL => $sandbox, MANYCHAT_API_KEY => '1:sandbox',
-        INFOBIP_BASE_URL => $sandbox, INFOBIP_API_KEY => 'sandbox',
-        INFOBIP_SENDER => '15550100');
+        Setter::Sandbox::environment($self->stack->env('SANDBOX_URL')),
+        map { $_ => $self->stack->env($_) }
+            qw(SETTER_REDIS_URL SETTER_DATABASE_URL));
 }
 
 # Waits until the sandbox's calls are as the code wants them.

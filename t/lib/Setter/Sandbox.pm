@@ -50,6 +50,17 @@ sub start {
 }
 
 
+# What a worker needs to talk to the sandbox at that URL, which has no path.
+sub environment {
+    my ($url) = @_;
+
+    return (OPENAI_BASE_URL => "$url/v1", OPENAI_API_KEY => 'sandbox',
+            MANYCHAT_BASE_URL => $url, MANYCHAT_API_KEY => '1:sandbox',
+            INFOBIP_BASE_URL => $url, INFOBIP_API_KEY => 'sandbox',
+            INFOBIP_SENDER => '15550199');
+}
+
+
 sub free_port {
     return IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1)
            ->sockport;
