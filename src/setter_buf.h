@@ -15,6 +15,7 @@
 
 #define SETTER_OK      0
 #define SETTER_ERROR  -1
+#define SETTER_NO_MEMORY  -2    /* where it has to be told from an error */
 
 
 /* A piece of text: not NUL-terminated, owned by whoever made it. */

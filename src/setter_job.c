@@ -131,17 +131,18 @@ setter_job_read(setter_job_t *job, const char *json, size_t len,
     size_t                i;
     setter_json_path_t    paths[SETTER_MEMBERS];
     setter_json_value_t   values[SETTER_MEMBERS];
+    setter_json_error_e   rc;
 
     for (i = 0; i < SETTER_MEMBERS; i++) {
         paths[i].path = setter_members[i].name;
         paths[i].flags = SETTER_JSON_TEXT;
     }
 
-    if (setter_json_read(json, len, 0, paths, SETTER_MEMBERS, values, NULL,
-                         alloc)
-        != SETTER_JSON_OK)
-    {
-        return SETTER_ERROR;
+    rc = setter_json_read(json, len, 0, paths, SETTER_MEMBERS, values, NULL,
+                          alloc);
+
+    if (rc != SETTER_JSON_OK) {
+        return rc == SETTER_JSON_NO_MEMORY ? SETTER_NO_MEMORY : SETTER_ERROR;
     }
 
     memset(job, 0, sizeof(setter_job_t));
@@ -150,7 +151,7 @@ setter_job_read(setter_job_t *job, const char *json, size_t len,
         if (setter_job_take(job, &setter_members[i], &values[i], alloc)
             != SETTER_OK)
         {
-            return SETTER_ERROR;
+            return SETTER_NO_MEMORY;
         }
     }
 

@@ -72,7 +72,8 @@ void setter_job_write(setter_buf_t *buf, const setter_job_t *job);
 
 /*
  * Reads an envelope; text points into json or alloc.  SETTER_ERROR when it
- * is no JSON object or lacks id, kind, tenant or lane.  A member of another
+ * is no JSON object or lacks id, kind, tenant or lane; SETTER_NO_MEMORY, which
+ * says nothing about it.  A member of another
  * type than it is written with counts as absent; without a received_at,
  * received_ms is -1.
  */

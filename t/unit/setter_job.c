@@ -175,6 +175,33 @@ test_reading_others(void **state)
 }
 
 
+/* Where memory is short a good envelope must not look like a bad one. */
+static void
+test_reading_without_memory(void **state)
+{
+    int            rc, left;
+    setter_job_t   job;
+    unit_memory_t  memory;
+
+    static const char  json[] =
+        "{" NEEDED ",\"text\":\"\\n\",\"media\":{\"a\":[1]},"
+        "\"profile\":{\"name\":\"R\"},\"data\":{\"x\":\"\\t\"}}";
+
+    (void) state;
+
+    left = 0;
+
+    do {
+        unit_memory_init(&memory, left++);
+        rc = setter_job_read(&job, json, sizeof(json) - 1, &memory.alloc);
+        assert_true(rc == SETTER_OK || rc == SETTER_NO_MEMORY);
+        unit_memory_free(&memory);
+    } while (rc != SETTER_OK);
+
+    assert_true(left > 4);
+}
+
+
 static void
 test_time(void **state)
 {
@@ -447,6 +474,7 @@ static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_envelope),
     cmocka_unit_test(test_absent_members),
     cmocka_unit_test(test_reading_others),
+    cmocka_unit_test(test_reading_without_memory),
     cmocka_unit_test(test_time),
     cmocka_unit_test(test_header),
     cmocka_unit_test(test_header_flags),

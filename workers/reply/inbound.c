@@ -18,9 +18,9 @@
 static const char *inbound_id(turn_t *turn, const setter_job_header_t *header);
 static int inbound_known(const turn_t *turn, const char *id);
 static void inbound_trace(setter_str_t trace);
-static void inbound_judge(turn_t *turn, turn_job_t *job,
+static int inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header);
-static setter_str_t inbound_surface(turn_t *turn, setter_str_t envelope);
+static int inbound_surface(turn_t *turn, turn_job_t *job);
 static int inbound_same(setter_str_t a, setter_str_t b);
 
 
@@ -55,7 +55,11 @@ inbound_read(turn_t *turn)
         job->id = id;
         job->envelope = claimed->envelope;
         job->received_ms = claimed->header.received_ms;
-        inbound_judge(turn, job, &claimed->header);
+
+        if (inbound_judge(turn, job, &claimed->header) != SETTER_OK) {
+            return turn_ends(turn, TURN_BACK, -1, "no memory");
+        }
+
         inbound_trace(job->job.trace);
 
         if (job->unfit != NULL) {
@@ -118,36 +122,39 @@ inbound_known(const turn_t *turn, const char *id)
 
 /*
  * Jobs that were given up because workers died of them are not looked into
- * again.
+ * again.  SETTER_NO_MEMORY: nothing can be said of the job.
  */
-static void
+static int
 inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header)
 {
-    arena_t  *arena;
-
-    arena = turn->claim->arena;
+    int  rc;
 
     if (turn->claim->dead
         && turn->claim->crashes >= turn->worker->queue.max_crashes)
     {
         job->job.kind = header->kind;
-        return;
+        return SETTER_OK;
     }
 
-    if (setter_job_read(&job->job, job->envelope.data, job->envelope.len,
-                        arena_alloc(arena))
-        != SETTER_OK)
-    {
+    rc = setter_job_read(&job->job, job->envelope.data, job->envelope.len,
+                         arena_alloc(turn->claim->arena));
+
+    if (rc == SETTER_ERROR) {
         memset(&job->job, 0, sizeof(setter_job_t));
         job->job.kind = header->kind;
         job->unfit = "the envelope cannot be read";
-        return;
+        return SETTER_OK;
+    }
+
+    if (rc != SETTER_OK) {
+        return rc;
     }
 
     job->readable = 1;
     job->unfit = turn->kind->unfit(job, header);
-    job->surface = inbound_surface(turn, job->envelope);
+
+    return inbound_surface(turn, job);
 }
 
 
@@ -167,25 +174,29 @@ inbound_disagrees(const turn_job_t *job, const setter_job_header_t *header)
 
 
 /* ManyChat shows an answer where the location of the webhook says. */
-static setter_str_t
-inbound_surface(turn_t *turn, setter_str_t envelope)
+static int
+inbound_surface(turn_t *turn, turn_job_t *job)
 {
-    setter_str_t         none = { 0, NULL };
     setter_json_value_t  value;
+    setter_json_error_e  rc;
 
     static const setter_json_path_t  path = { "data.surface", 0 };
 
-    if (setter_json_read(envelope.data, envelope.len, SETTER_JSON_REPAIR,
-                         &path, 1, &value, NULL,
-                         arena_alloc(turn->claim->arena))
-        != SETTER_JSON_OK
-        || value.type != SETTER_JSON_STRING || value.text.len == 0
-        || value.text.len > INBOUND_ID_MAX)
-    {
-        return none;
+    rc = setter_json_read(job->envelope.data, job->envelope.len,
+                          SETTER_JSON_REPAIR, &path, 1, &value, NULL,
+                          arena_alloc(turn->claim->arena));
+
+    if (rc == SETTER_JSON_NO_MEMORY) {
+        return SETTER_NO_MEMORY;
     }
 
-    return value.text;
+    if (rc == SETTER_JSON_OK && value.type == SETTER_JSON_STRING
+        && value.text.len <= INBOUND_ID_MAX)
+    {
+        job->surface = value.text;
+    }
+
+    return SETTER_OK;
 }
 
 
