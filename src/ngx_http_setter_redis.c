@@ -5,26 +5,15 @@
 
 
 #define NGX_HTTP_SETTER_MAX_OUT   (64 * 1024 * 1024)
-#define NGX_HTTP_SETTER_READ      16384
 #define NGX_HTTP_SETTER_MAX_ARGS  5
 #define NGX_HTTP_SETTER_OWN       16    /* commands beside the requests' */
 
 
 static ngx_int_t ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis);
-static void ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis);
-static void ngx_http_setter_redis_unconnected(ngx_http_setter_redis_t *redis,
-    ngx_err_t err);
-static void ngx_http_setter_redis_connected(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_report(ngx_http_setter_redis_t *redis,
     const char *reason);
 static ngx_msec_t ngx_http_setter_redis_delay(
     ngx_http_setter_redis_t *redis);
-static void ngx_http_setter_redis_write(ngx_event_t *wev);
-static void ngx_http_setter_redis_read(ngx_event_t *rev);
-static ngx_int_t ngx_http_setter_redis_connect_done(
-    ngx_http_setter_redis_t *redis);
-static ngx_err_t ngx_http_setter_redis_test_connect(ngx_connection_t *c);
-static void ngx_http_setter_redis_rest(ngx_http_setter_redis_t *redis);
 static void ngx_http_setter_redis_reconnect(ngx_event_t *ev);
 
 
@@ -58,10 +47,7 @@ ngx_http_setter_redis_open(ngx_http_setter_redis_t *redis,
 void
 ngx_http_setter_redis_close(ngx_http_setter_redis_t *redis)
 {
-    if (redis->connection) {
-        ngx_close_connection(redis->connection);
-        redis->connection = NULL;
-    }
+    ngx_http_setter_redis_hang_up(redis);
 
     if (redis->initialized) {
         setter_resp_free(&redis->resp);
@@ -120,102 +106,6 @@ ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
 }
 
 
-static void
-ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis)
-{
-    ngx_int_t               rc;
-    ngx_err_t               err;
-    ngx_addr_t             *addr;
-    ngx_connection_t       *c;
-    ngx_peer_connection_t  *pc;
-
-    addr = &redis->addrs[redis->addr];
-    redis->addr = (redis->addr + 1) % redis->naddrs;
-
-    pc = &redis->peer;
-
-    ngx_memzero(pc, sizeof(ngx_peer_connection_t));
-
-    pc->sockaddr = addr->sockaddr;
-    pc->socklen = addr->socklen;
-    pc->name = &redis->name;
-    pc->get = ngx_event_get_peer;
-    pc->log = &redis->quiet;
-    pc->log_error = NGX_ERROR_IGNORE_ECONNRESET;
-    pc->so_keepalive = 1;
-
-    redis->state = ngx_http_setter_redis_connecting;
-
-    rc = ngx_event_connect_peer(pc);
-    err = ngx_socket_errno;
-
-    c = pc->connection;
-    redis->connection = c;
-
-    if (rc == NGX_ERROR) {
-        ngx_http_setter_redis_lost(redis, "no socket or connection is free");
-        return;
-    }
-
-    if (rc == NGX_DECLINED) {
-        ngx_http_setter_redis_unconnected(redis, err);
-        return;
-    }
-
-    c->data = redis;
-    c->log = redis->log;
-    c->read->log = redis->log;
-    c->write->log = redis->log;
-    c->read->handler = ngx_http_setter_redis_read;
-    c->write->handler = ngx_http_setter_redis_write;
-    c->write->cancelable = 1;
-    c->idle = (redis->nops == 0);
-
-    ngx_add_timer(c->write, redis->connect_timeout);
-
-    if (rc == NGX_OK) {
-        ngx_http_setter_redis_connected(redis);
-    }
-}
-
-
-static void
-ngx_http_setter_redis_unconnected(ngx_http_setter_redis_t *redis,
-    ngx_err_t err)
-{
-    u_char  *p, reason[sizeof(redis->reported)];
-
-    p = ngx_cpymem(reason, "connect(): ", 11);
-    p = ngx_strerror(err, p, sizeof(reason) - 12);
-    *p = '\0';
-
-    ngx_http_setter_redis_lost(redis, (char *) reason);
-}
-
-
-static void
-ngx_http_setter_redis_connected(ngx_http_setter_redis_t *redis)
-{
-    ngx_connection_t  *c;
-
-    c = redis->connection;
-
-    if (c->tcp_nodelay == NGX_TCP_NODELAY_UNSET
-        && ngx_tcp_nodelay(c) != NGX_OK)
-    {
-        ngx_http_setter_redis_lost(redis, "setsockopt() failed");
-        return;
-    }
-
-    redis->state = ngx_http_setter_redis_handshake;
-    redis->failure[0] = '\0';
-
-    if (ngx_http_setter_handshake(redis) != NGX_OK) {
-        ngx_http_setter_redis_lost(redis, "no memory for the handshake");
-    }
-}
-
-
 /* From inside the reader: a failure is acted on when it has returned. */
 
 void
@@ -227,6 +117,8 @@ ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis)
 
     redis->state = ngx_http_setter_redis_ready;
     redis->reported[0] = '\0';
+
+    redis->connection->log = redis->log;
 
     if (redis->connection->write->timer_set) {
         ngx_del_timer(redis->connection->write);
@@ -253,19 +145,13 @@ void
 ngx_http_setter_redis_lost(ngx_http_setter_redis_t *redis,
     const char *reason)
 {
-    ngx_msec_t         delay;
-    ngx_connection_t  *c;
+    ngx_msec_t  delay;
 
     if (reason) {
         ngx_http_setter_redis_report(redis, reason);
     }
 
-    c = redis->connection;
-
-    if (c != NULL) {
-        redis->connection = NULL;
-        ngx_close_connection(c);
-    }
+    ngx_http_setter_redis_hang_up(redis);
 
     if (redis->tick.timer_set) {
         ngx_del_timer(&redis->tick);
@@ -326,186 +212,6 @@ ngx_http_setter_redis_delay(ngx_http_setter_redis_t *redis)
     redis->backoff = ngx_min(backoff * 2, redis->backoff_range[1]);
 
     return backoff / 2 + ngx_random() % (backoff / 2 + 1);
-}
-
-
-static void
-ngx_http_setter_redis_write(ngx_event_t *wev)
-{
-    size_t                    size;
-    ssize_t                   n;
-    const char               *data;
-    ngx_connection_t         *c;
-    ngx_http_setter_redis_t  *redis;
-
-    c = wev->data;
-    redis = c->data;
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, wev->log, 0,
-                   "setter redis write, state:%d", redis->state);
-
-    if (wev->timedout) {
-        ngx_http_setter_redis_lost(redis, "timed out while connecting");
-        return;
-    }
-
-    if (redis->state == ngx_http_setter_redis_connecting
-        && ngx_http_setter_redis_connect_done(redis) != NGX_OK)
-    {
-        return;
-    }
-
-    for ( ;; ) {
-        size = setter_resp_output(&redis->resp, &data);
-
-        if (size == 0) {
-            break;
-        }
-
-        n = c->send(c, (u_char *) data, size);
-
-        if (n == NGX_AGAIN) {
-            break;
-        }
-
-        if (n == NGX_ERROR) {
-            ngx_http_setter_redis_lost(redis, "send() failed");
-            return;
-        }
-
-        setter_resp_written(&redis->resp, n);
-    }
-
-    if (ngx_handle_write_event(wev, 0) != NGX_OK) {
-        ngx_http_setter_redis_lost(redis, "events failed");
-    }
-}
-
-
-static void
-ngx_http_setter_redis_read(ngx_event_t *rev)
-{
-    char                      buf[NGX_HTTP_SETTER_READ];
-    ssize_t                   n;
-    ngx_connection_t         *c;
-    ngx_http_setter_redis_t  *redis;
-
-    c = rev->data;
-    redis = c->data;
-
-    ngx_log_debug1(NGX_LOG_DEBUG_HTTP, rev->log, 0,
-                   "setter redis read, state:%d", redis->state);
-
-    if (c->close) {
-
-        /* nginx quits and this is idle, or worker_shutdown_timeout passed */
-
-        ngx_http_setter_redis_lost(redis, NULL);
-        return;
-    }
-
-    /* of a refused connection this event is the first */
-
-    if (redis->state == ngx_http_setter_redis_connecting
-        && ngx_http_setter_redis_connect_done(redis) != NGX_OK)
-    {
-        return;
-    }
-
-    for ( ;; ) {
-        n = c->recv(c, (u_char *) buf, sizeof(buf));
-
-        if (n == NGX_AGAIN) {
-            break;
-        }
-
-        if (n == 0) {
-            ngx_http_setter_redis_lost(redis, "connection closed by Redis");
-            return;
-        }
-
-        if (n == NGX_ERROR) {
-            ngx_http_setter_redis_lost(redis, "recv() failed");
-            return;
-        }
-
-        redis->now = ngx_http_setter_redis_now();
-        redis->heard = ngx_current_msec;
-
-        if (setter_resp_feed(&redis->resp, buf, n) != SETTER_OK) {
-            ngx_http_setter_redis_lost(redis, redis->resp.error);
-            return;
-        }
-
-        if (redis->failure[0]
-            && (redis->state != ngx_http_setter_redis_draining
-                || redis->resp.pending == 0))
-        {
-            ngx_http_setter_redis_lost(redis, redis->failure);
-            return;
-        }
-    }
-
-    if (ngx_handle_read_event(rev, 0) != NGX_OK) {
-        ngx_http_setter_redis_lost(redis, "events failed");
-        return;
-    }
-
-    ngx_http_setter_redis_rest(redis);
-}
-
-
-/* NGX_ERROR: the connection is gone. */
-
-static ngx_int_t
-ngx_http_setter_redis_connect_done(ngx_http_setter_redis_t *redis)
-{
-    ngx_err_t  err;
-
-    err = ngx_http_setter_redis_test_connect(redis->connection);
-
-    if (err) {
-        ngx_http_setter_redis_unconnected(redis, err);
-        return NGX_ERROR;
-    }
-
-    ngx_http_setter_redis_connected(redis);
-
-    return redis->connection ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_err_t
-ngx_http_setter_redis_test_connect(ngx_connection_t *c)
-{
-    int        err;
-    socklen_t  len;
-
-    err = 0;
-    len = sizeof(int);
-
-    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
-        err = ngx_socket_errno;
-    }
-
-    return err;
-}
-
-
-/* A connection with nothing to do may be closed when nginx quits. */
-
-static void
-ngx_http_setter_redis_rest(ngx_http_setter_redis_t *redis)
-{
-    ngx_uint_t  idle;
-
-    idle = (redis->resp.pending == 0 && redis->nops == 0);
-
-    redis->connection->idle = idle;
-
-    if (idle && ngx_exiting) {
-        ngx_http_setter_redis_lost(redis, NULL);
-    }
 }
 
 

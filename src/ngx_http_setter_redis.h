@@ -23,7 +23,8 @@ typedef struct ngx_http_setter_main_conf_s  ngx_http_setter_main_conf_t;
 typedef enum {
     ngx_http_setter_redis_idle = 0,     /* no connection; a timer may be set */
     ngx_http_setter_redis_connecting,
-    ngx_http_setter_redis_handshake,
+    ngx_http_setter_redis_securing,     /* the handshake of TLS */
+    ngx_http_setter_redis_handshake,    /* ours */
     ngx_http_setter_redis_ready,
     ngx_http_setter_redis_draining      /* replies are waited for, no more */
 } ngx_http_setter_redis_state_e;
@@ -92,6 +93,7 @@ struct ngx_http_setter_redis_s {
     ngx_addr_t                      *addrs;
     ngx_uint_t                       naddrs;
     ngx_str_t                        name;      /* as configured, no secret */
+    ngx_str_t                        host;
     ngx_str_t                        user;
     ngx_str_t                        password;
     ngx_str_t                        db;
@@ -101,6 +103,14 @@ struct ngx_http_setter_redis_s {
     ngx_int_t                        waiting;
     ngx_int_t                        max_inbox;
     ngx_http_setter_inbox_t         *inboxes;   /* one a partition */
+
+    ngx_str_t                        ca;        /* files, or len 0 */
+    ngx_str_t                        cert;
+    ngx_str_t                        key;
+    ngx_str_t                        tls_name;  /* the certificate's */
+    ngx_ssl_t                       *ssl;       /* NULL: no TLS */
+    unsigned                         tls:1;     /* "rediss://" */
+    unsigned                         tls_address:1; /* tls_name is an IP's */
 
     /* state of this process */
 
@@ -123,6 +133,9 @@ struct ngx_http_setter_redis_s {
     ngx_log_t                        quiet;     /* for connecting */
     char                             failure[128];   /* to close because of */
     char                             reported[128];  /* last one logged */
+
+    ngx_log_t                        overhear;  /* while TLS is new */
+    char                             overheard[128];
 
     unsigned                         initialized:1;
     unsigned                         busy:1;    /* since the last tick */
@@ -184,7 +197,27 @@ ngx_int_t ngx_http_setter_op_command(ngx_http_setter_op_t *op, int argc,
 void ngx_http_setter_op_finish(ngx_http_setter_op_t *op);
 
 
-/* Between the files of the client: redis, op, handshake and watch. */
+/*
+ * Between the files of the client: redis, connection, tls, handshake, op and
+ * watch.
+ */
+
+void ngx_http_setter_redis_connect(ngx_http_setter_redis_t *redis);
+void ngx_http_setter_redis_hang_up(ngx_http_setter_redis_t *redis);
+
+/* When all parameters are known; NGX_ERROR is logged. */
+ngx_int_t ngx_http_setter_tls_conf(ngx_conf_t *cf,
+    ngx_http_setter_redis_t *redis);
+
+/* On a connected socket: NGX_AGAIN, or NGX_ERROR with redis->failure. */
+ngx_int_t ngx_http_setter_tls_handshake(ngx_http_setter_redis_t *redis);
+
+/* Why the connection failed: what nginx said of TLS, else reason. */
+const char *ngx_http_setter_tls_reason(ngx_http_setter_redis_t *redis,
+    const char *reason);
+
+/* Before the connection is closed; takes no time. */
+void ngx_http_setter_tls_stop(ngx_connection_t *c);
 
 /* The first commands on a connection, then ..._handshaken(). */
 ngx_int_t ngx_http_setter_handshake(ngx_http_setter_redis_t *redis);

@@ -51,6 +51,22 @@ static ngx_http_setter_option_t  ngx_http_setter_options[] = {
       offsetof(ngx_http_setter_redis_t, db),
       ngx_http_setter_option_db },
 
+    { ngx_string("ca="),
+      offsetof(ngx_http_setter_redis_t, ca),
+      ngx_http_setter_option_text },
+
+    { ngx_string("name="),
+      offsetof(ngx_http_setter_redis_t, tls_name),
+      ngx_http_setter_option_text },
+
+    { ngx_string("cert="),
+      offsetof(ngx_http_setter_redis_t, cert),
+      ngx_http_setter_option_text },
+
+    { ngx_string("key="),
+      offsetof(ngx_http_setter_redis_t, key),
+      ngx_http_setter_option_text },
+
     { ngx_string("connect_timeout="),
       offsetof(ngx_http_setter_redis_t, connect_timeout),
       ngx_http_setter_option_msec },
@@ -123,6 +139,10 @@ ngx_http_setter_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_setter_tls_conf(cf, redis) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     smcf->redis = redis;
 
     return NGX_CONF_OK;
@@ -133,6 +153,7 @@ static char *
 ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     ngx_str_t *value)
 {
+    size_t     scheme;
     ngx_url_t  u;
 
     ngx_memzero(&u, sizeof(ngx_url_t));
@@ -140,9 +161,13 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     u.url = *value;
     u.default_port = 6379;
 
-    if (ngx_strncmp(value->data, "redis://", 8) == 0) {
-        u.url.data += 8;
-        u.url.len -= 8;
+    redis->tls = (ngx_strncmp(value->data, "rediss://", 9) == 0);
+
+    if (redis->tls || ngx_strncmp(value->data, "redis://", 8) == 0) {
+        scheme = redis->tls ? 9 : 8;
+
+        u.url.data += scheme;
+        u.url.len -= scheme;
 
         if (ngx_http_setter_redis_authority(cf, redis, &u.url) != NGX_OK) {
             return NGX_CONF_ERROR;
@@ -151,7 +176,7 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     } else if (ngx_strncmp(value->data, "unix:", 5) != 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"setter_redis\" needs \"unix:PATH\" or "
-                           "\"redis://[user:password@]host[:port][/db]\"");
+                           "\"redis[s]://[user:password@]host[:port][/db]\"");
         return NGX_CONF_ERROR;
     }
 
@@ -163,6 +188,7 @@ ngx_http_setter_redis_url(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
     }
 
     redis->name = u.url;
+    redis->host = u.host;
     redis->addrs = u.addrs;
     redis->naddrs = u.naddrs;
 

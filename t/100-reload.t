@@ -4,7 +4,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 
 use Setter::Master;
-use Setter::Suite qw(redis fake);
+use Setter::Suite qw(tls fake);
 use Test::Nginx::Socket 'no_plan';
 
 use IO::Socket::INET;
@@ -20,9 +20,13 @@ our $config = <<'EOC';
     location /metrics { setter_api metrics; }
 EOC
 
+# "over TLS" in a block's name: that is how nginx reaches Redis
 add_block_preprocessor(sub {
     my ($block) = @_;
 
+    $block->set_value('http_config', 'setter_redis rediss://$TEST_NGINX_TLS'
+        . ' ca=$TEST_NGINX_CERTIFICATES/ca.pem timeout=20s;'
+        . ' setter_tenants any;') if $block->name =~ /over TLS/;
     $block->set_value('config', $config) if !defined $block->config;
     $block->set_value('request', 'GET /metrics') if !defined $block->request;
 });
@@ -89,8 +93,6 @@ sub under_load {
 }
 
 sub stored { return Setter::Suite::redis()->xlen('setter:{mm}:inbox') }
-
-our $accepted;
 
 # accepted and stored by the tests of a block, as one line
 sub verdict {
@@ -345,3 +347,74 @@ sub {
 }
 --- response_body eval
 "accepted, left"
+
+
+
+=== TEST 13: reloads under load, over TLS
+--- log_level: info
+--- response_body_filters eval
+sub {
+    main::verdict(main::under_load(sub {
+        my $ok = 1;
+        $ok &&= main::reload() for 1 .. 4;
+        return $ok;
+    }));
+}
+--- response_body eval
+"all accepted, all stored"
+--- no_error_log
+[alert]
+[error]
+
+
+
+=== TEST 14: messages that wait for Redis when the reload comes, over TLS
+--- response_body_filters eval
+sub {
+    $Setter::Suite::server->signal('STOP');
+    my @sent = map { main::send_message() } 1 .. 10;
+    Time::HiRes::sleep(0.1);
+    kill 'HUP', main::master();
+    $Setter::Suite::server->signal('CONT');
+    return main::tally(map { main::answer($_) } @sent);
+}
+--- response_body eval
+"10 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 15: worker_shutdown_timeout ends what is not answered, over TLS
+--- main_config
+    worker_shutdown_timeout 200ms;
+--- response_body_filters eval
+sub {
+    my $first = main::answer(main::send_message());
+    $Setter::Suite::server->signal('STOP');
+    my @sent = map { main::send_message() } 1 .. 4;
+    Time::HiRes::sleep(0.1);
+    my $left = main::reload() ? 'left' : 'stayed';
+    $Setter::Suite::server->signal('CONT');
+    my $bad = grep { main::answer($_) eq 'accepted' } @sent;
+    return "$first, $left, $bad accepted";
+}
+--- response_body eval
+"accepted, left, 0 accepted"
+--- no_error_log
+[alert]
+
+
+
+=== TEST 16: nor does a handshake of TLS that is not answered keep a worker
+--- http_config
+    setter_redis rediss://127.0.0.1:$TEST_NGINX_FAKE_PORT connect_timeout=2m;
+    setter_tenants any;
+--- fake
+connect: silence
+--- response_body_filters eval
+sub { main::reload() && main::reload() ? 'left' : 'stayed' }
+--- response_body eval
+"left"
+--- no_error_log
+[alert]

@@ -204,13 +204,13 @@ invalid number of arguments in "setter_redis"
 
 === TEST 9: refused in http: setter_redis http://127.0.0.1;
 --- error_log
-"setter_redis" needs "unix:PATH" or "redis://
+"setter_redis" needs "unix:PATH" or "redis[s]://
 
 
 
 === TEST 10: refused in http: setter_redis 127.0.0.1:6379;
 --- error_log
-"setter_redis" needs "unix:PATH" or "redis://
+"setter_redis" needs "unix:PATH" or "redis[s]://
 
 
 

@@ -75,6 +75,9 @@ sub stop {
     }
 }
 
+# STOP and CONT, for one that is frozen meanwhile
+sub signal { kill $_[1], $_[0]{pid} or die "kill: $!\n" }
+
 sub url { 'unix:' . $_[0]{sock} }
 
 sub client { Redis->new(sock => $_[0]{sock}, reconnect => 0) }

@@ -5,6 +5,7 @@ package Setter::Suite;
 #   use Setter::Suite;      finds the module and the harness
 #   use Setter::Suite qw(redis fake);       and starts a Redis, and a scripted
 #                                           one, of the suite's own
+#   use Setter::Suite qw(tls);              and starts one that has TLS, too
 #   use Setter::Suite qw(unloaded);         leaves it to the blocks to load
 #                                           $TEST_NGINX_SETTER_MODULE
 #
@@ -13,8 +14,12 @@ package Setter::Suite;
 # The module is the one of $SETTER_BUILD (build); TEST_NGINX_LOAD_MODULES
 # wins.  In configurations
 #   $TEST_NGINX_REDIS       is the Redis's address for setter_redis
-#   $TEST_NGINX_FAKE        is the scripted one's
+#   $TEST_NGINX_FAKE        is the scripted one's, and $TEST_NGINX_FAKE_PORT
+#                           its port alone
 #   $TEST_NGINX_NOWHERE     is one where nothing listens
+#   $TEST_NGINX_TLS         is host and port of the one with TLS, whose
+#                           certificate is for redis.test and 127.0.0.1
+#   $TEST_NGINX_CERTIFICATES    is the folder of Certificates.pm
 # and a block without http_config has "setter_redis $TEST_NGINX_REDIS;
 # setter_tenants any;".  Before each block the Redis is emptied.
 #
@@ -42,6 +47,7 @@ use JSON::XS;
 use Test::More ();
 use Time::HiRes qw(sleep time);
 
+use Setter::Certificates;
 use Setter::FakeRedis;
 use Setter::Redis;
 
@@ -51,7 +57,7 @@ my @HEADER = qw(version id tenant kind lane received_ms debounce_ms
 my $JSON = JSON::XS->new->canonical->allow_nonref;
 my $JSON_UTF8 = JSON::XS->new->utf8->allow_nonref;
 
-our ($server, $fake);
+our ($server, $fake, $certificates);
 my $redis;
 my %last;               # of each inbox, the id of the last entry seen
 my @scripts;            # of the blocks, for the scripted Redis
@@ -67,17 +73,28 @@ sub import {
     find_harness();
     $ENV{TEST_NGINX_NOWHERE} = 'redis://127.0.0.1:' . free_port();
 
-    if ($wanted{redis}) {
-        $server = Setter::Redis->start;
+    if ($wanted{redis} || $wanted{tls}) {
+        $server = Setter::Redis->start($wanted{tls} ? tls_settings() : ());
         $ENV{TEST_NGINX_REDIS} = $server->url;
     }
 
     if ($wanted{fake}) {
         $fake = Setter::FakeRedis->new(free_port());
+        $ENV{TEST_NGINX_FAKE_PORT} = $fake->port;
         $ENV{TEST_NGINX_FAKE} = 'redis://127.0.0.1:' . $fake->port;
     }
 
     hook_into_harness();
+}
+
+
+sub tls_settings {
+    my $port = free_port();
+
+    $certificates = Setter::Certificates->make;
+    $ENV{TEST_NGINX_TLS} = "127.0.0.1:$port";
+    $ENV{TEST_NGINX_CERTIFICATES} = $certificates->dir;
+    return ($certificates->server('good'), 'tls-port' => $port);
 }
 
 
@@ -340,6 +357,7 @@ END {
     undef $fake;
     undef $redis;
     undef $server;
+    undef $certificates;
 }
 
 
