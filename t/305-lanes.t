@@ -477,6 +477,7 @@ test 'counters and heads of the queues' => sub {
     is_deeply($depth, {
         inbox => 2, waiting => 3, later => 1, overdue => 0, ready => 1,
         due => 2, leased => 1, suspects => 0, rejected => 0, workers => 1,
+        held => 0, outside => 0,
         tenants => { acme => [2, 1], other => [1, 0] },
     }, 'as they stand; the inbox with a doorbell');
     is_deeply($queue->depth('acme', 'none')->{tenants},
@@ -490,7 +491,7 @@ test 'counters and heads of the queues' => sub {
     ok($queue->depth->{oldest_ms} < 60000, 'the first ready lanes count');
     cmp_ok($queue->depth->{oldest_ms}, '>=', 3000, 'by what they received');
 
-    is($redis->hget($queue->key('worker:test'), 'version'), '1.0',
+    is($redis->hget($queue->key('worker:test'), 'version'), '1.1',
         'a worker says its version');
     cmp_ok($redis->zscore($queue->key('workers'), 'test'), '>',
         $queue->now - 10000, 'and that it lives');

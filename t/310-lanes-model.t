@@ -352,7 +352,7 @@ sub invariants {
     $places{$_}++ for keys %{ $model->{completed} };
     $places{ (split /\t/)[1] }++ for map { @{ $keys->{$_} } }
         grep { /^lane:/ } keys %$keys;
-    $places{ (split /\t/)[1] }++ for keys %{ $keys->{later} // {} };
+    $places{$_}++ for keys %{ $keys->{later} // {} };
     my %inbox = map { ((split /\t/)[1] => 1) }
         grep { /job/ } @{ $keys->{inbox} };
     for my $id (@{ $partition->{ids} }) {
@@ -393,7 +393,7 @@ sub invariants {
             [$backlog->{$slug} // 0, $tenant->{flight} // 0],
             [$waiting{$slug} // 0, $flight{$slug} // 0]);
     }
-    agree(sums => [@{ $keys->{state} }{qw(waiting ready)}],
+    agree(sums => [map { $keys->{state}{$_} // 0 } qw(waiting ready)],
         [sum0(values %waiting), sum0(values %ready)]);
 }
 

@@ -1,39 +1,16 @@
 /*
- * Calls of the functions in lanes/, which says what each takes and
+ * Turns: calls of the functions in lanes/, which says what each takes and
  * returns.
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "queue/queue_parts.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
-#include "setter_partition.h"
 
 
-#define QUEUE_MAX_ARGS    (4 + 2 * QUEUE_EXTEND_MAX)
-#define QUEUE_EXTEND_MAX  500       /* leases prolonged in one call */
-
-
-/* A call being put together: numbers find their text in here. */
-typedef struct {
-    int          argc;
-    const char  *argv[QUEUE_MAX_ARGS];
-    size_t       argvlen[QUEUE_MAX_ARGS];
-    char         key[SETTER_KEY_MAX];
-    char         numbers[8][24];
-    int          nnumbers;
-} queue_call_t;
-
-
-static void queue_begin(queue_call_t *call, const char *function,
-    const queue_settings_t *settings, unsigned partition);
-static void queue_add(queue_call_t *call, const char *data, size_t len);
-static void queue_add_text(queue_call_t *call, const char *text);
-static void queue_add_number(queue_call_t *call, int64_t number);
-static redisReply *queue_finish(redis_t *redis, queue_call_t *call);
 static queue_result_e queue_yes_or_stale(redisReply *reply);
 static int queue_read_turn(queue_turn_t **out, const redisReply *reply,
     unsigned partition, int64_t lease_until);
@@ -141,7 +118,7 @@ queue_result_e
 queue_extend(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t **turns, size_t n, unsigned char *stale)
 {
-    size_t         i, in_call, members[QUEUE_EXTEND_MAX];
+    size_t         i, in_call, members[QUEUE_PAIRS_MAX];
     int64_t        lease_until;
     unsigned       partition;
     redisReply    *reply;
@@ -156,9 +133,9 @@ queue_extend(redis_t *redis, const queue_settings_t *settings,
             queue_begin(&call, "setter_extend", settings, partition);
             queue_add_number(&call, settings->lease_ms);
 
-            for ( ; i < n && in_call < QUEUE_EXTEND_MAX - 2; i++) {
+            for ( ; i < n && in_call < QUEUE_PAIRS_MAX; i++) {
                 if (turns[i]->partition == partition) {
-                    queue_add(&call, turns[i]->lane.data, turns[i]->lane.len);
+                    queue_add(&call, turns[i]->lane);
                     queue_add_text(&call, turns[i]->token);
                     members[in_call++] = i;
                 }
@@ -195,13 +172,60 @@ queue_extend(redis_t *redis, const queue_settings_t *settings,
 
 
 queue_result_e
+queue_more(redis_t *redis, const queue_settings_t *settings,
+    queue_turn_t *turn, size_t *added)
+{
+    size_t          before;
+    redisReply     *reply;
+    queue_call_t    call;
+    queue_result_e  rc;
+
+    *added = 0;
+    queue_begin(&call, "setter_more", settings, turn->partition);
+    queue_add(&call, turn->lane);
+    queue_add_text(&call, turn->token);
+    queue_add_number(&call, settings->turn_jobs);
+    queue_add_number(&call, settings->turn_bytes);
+
+    reply = queue_finish(redis, &call);
+    if (reply == NULL) {
+        turn->torn = 1;
+        return QUEUE_AWAY;
+    }
+
+    rc = reply->type == REDIS_REPLY_ARRAY ? QUEUE_OK : QUEUE_STALE;
+    before = turn->njobs;
+
+    if (rc == QUEUE_OK
+        && queue_read_jobs(turn, reply->element, reply->elements) != 0)
+    {
+        log_error("no memory for a turn");
+        turn->njobs = before;
+        turn->torn = 1;
+        rc = QUEUE_AWAY;
+    }
+
+    *added = turn->njobs - before;
+    freeReplyObject(reply);
+
+    return rc;
+}
+
+
+queue_result_e
 queue_complete(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t *turn)
 {
-    queue_call_t  call;
+    queue_call_t    call;
+    queue_result_e  rc;
+
+    if (turn->torn) {
+        rc = queue_fail(redis, settings, turn, 0, 0, "jobs were not taken in");
+        return rc == QUEUE_OK ? QUEUE_STALE : rc;
+    }
 
     queue_begin(&call, "setter_complete", settings, turn->partition);
-    queue_add(&call, turn->lane.data, turn->lane.len);
+    queue_add(&call, turn->lane);
     queue_add_text(&call, turn->token);
 
     return queue_yes_or_stale(queue_finish(redis, &call));
@@ -215,115 +239,13 @@ queue_fail(redis_t *redis, const queue_settings_t *settings,
     queue_call_t  call;
 
     queue_begin(&call, "setter_fail", settings, turn->partition);
-    queue_add(&call, turn->lane.data, turn->lane.len);
+    queue_add(&call, turn->lane);
     queue_add_text(&call, turn->token);
     queue_add_number(&call, delay_ms);
     queue_add_number(&call, counted);
     queue_add_text(&call, reason);
 
     return queue_yes_or_stale(queue_finish(redis, &call));
-}
-
-
-static void
-queue_begin(queue_call_t *call, const char *function,
-    const queue_settings_t *settings, unsigned partition)
-{
-    size_t  len;
-
-    call->argc = 0;
-    call->nnumbers = 0;
-    len = setter_partition_key(call->key, partition, settings->partitions,
-                               "inbox");
-
-    queue_add_text(call, "FCALL");
-    queue_add_text(call, function);
-    queue_add_text(call, "1");
-    queue_add(call, call->key, len);
-}
-
-
-static void
-queue_add(queue_call_t *call, const char *data, size_t len)
-{
-    call->argv[call->argc] = data;
-    call->argvlen[call->argc++] = len;
-}
-
-
-static void
-queue_add_text(queue_call_t *call, const char *text)
-{
-    queue_add(call, text, strlen(text));
-}
-
-
-static void
-queue_add_number(queue_call_t *call, int64_t number)
-{
-    char  *text;
-
-    text = call->numbers[call->nnumbers++];
-    snprintf(text, sizeof(call->numbers[0]), "%lld", (long long) number);
-    queue_add_text(call, text);
-}
-
-
-/* A Redis that lost the library, by a failover or a flush, gets it again. */
-static redisReply *
-queue_finish(redis_t *redis, queue_call_t *call)
-{
-    redisReply        *reply;
-    queue_settings_t   settings;
-
-    if (redis_command(redis, call->argc, call->argv, call->argvlen,
-                      QUEUE_TIMEOUT_MS, &reply) != REDIS_REPLIED)
-    {
-        return NULL;
-    }
-
-    if (reply->type != REDIS_REPLY_ERROR) {
-        return reply;
-    }
-
-    if (strstr(reply->str, "Function not found") == NULL) {
-        log_error("Redis refused", "command", call->argv[1], "reason",
-                  reply->str);
-        freeReplyObject(reply);
-        return NULL;
-    }
-
-    freeReplyObject(reply);
-    memset(&settings, 0, sizeof(settings));
-
-    if (queue_load(redis, &settings) != 0) {
-        return NULL;
-    }
-
-    return queue_command(redis, call->argc, call->argv, call->argvlen,
-                         QUEUE_TIMEOUT_MS);
-}
-
-
-redisReply *
-queue_command(redis_t *redis, int argc, const char **argv,
-    const size_t *argvlen, int64_t timeout_ms)
-{
-    redisReply  *reply;
-
-    if (redis_command(redis, argc, argv, argvlen, timeout_ms, &reply)
-        != REDIS_REPLIED)
-    {
-        return NULL;
-    }
-
-    if (reply->type == REDIS_REPLY_ERROR) {
-        log_error("Redis refused", "command", argv[0], "reason", reply->str);
-        freeReplyObject(reply);
-        return NULL;
-    }
-
-    return reply;
 }
 
 
@@ -394,18 +316,24 @@ failed:
 }
 
 
-/* Each "<header>\n<envelope>". */
+/* Behind those that the turn has; each is "<header>\n<envelope>". */
 static int
 queue_read_jobs(queue_turn_t *turn, redisReply **elements, size_t n)
 {
     size_t        i;
-    queue_job_t  *job;
+    queue_job_t  *job, *jobs;
     setter_str_t  text, line;
 
-    turn->jobs = arena_get(turn->arena, n * sizeof(queue_job_t));
-    if (turn->jobs == NULL) {
+    jobs = arena_get(turn->arena, (turn->njobs + n) * sizeof(queue_job_t));
+    if (jobs == NULL) {
         return -1;
     }
+
+    if (turn->njobs > 0) {
+        memcpy(jobs, turn->jobs, turn->njobs * sizeof(queue_job_t));
+    }
+
+    turn->jobs = jobs;
 
     for (i = 0; i < n; i++) {
         text = queue_keep(turn->arena, elements[i]);

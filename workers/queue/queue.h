@@ -29,6 +29,7 @@ typedef struct queue_turn_s {
     setter_str_t   reason;          /* of the last failure */
     size_t         njobs;
     queue_job_t   *jobs;
+    int            torn;            /* by queue_more() */
     int64_t        lease_until;     /* loop_now_ms() scale; queue_extend moves
                                        it, taken before the command was sent */
 } queue_turn_t;
@@ -86,6 +87,15 @@ queue_result_e queue_wait(redis_t *redis, const queue_settings_t *settings,
 queue_result_e queue_extend(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t **turns, size_t n, unsigned char *stale);
 
+/*
+ * Takes in the jobs that came since and fit the turn: *added more are in
+ * turn->jobs, which may be another array then.  QUEUE_AWAY leaves the turn
+ * torn: it may have been given jobs that nobody here knows.
+ */
+queue_result_e queue_more(redis_t *redis, const queue_settings_t *settings,
+    queue_turn_t *turn, size_t *added);
+
+/* A turn that is torn is handed back instead, and then QUEUE_STALE. */
 queue_result_e queue_complete(redis_t *redis,
     const queue_settings_t *settings, queue_turn_t *turn);
 
@@ -95,6 +105,66 @@ queue_result_e queue_complete(redis_t *redis,
  */
 queue_result_e queue_fail(redis_t *redis, const queue_settings_t *settings,
     queue_turn_t *turn, int64_t delay_ms, int counted, const char *reason);
+
+/* Appends a job to the inbox of its tenant's partition. */
+queue_result_e queue_append(redis_t *redis, const queue_settings_t *settings,
+    const setter_job_header_t *header, setter_str_t envelope);
+
+/*
+ * A lane that is held is not handed out until it is released; one that is in
+ * a worker's hands is held when its turn ends.  *changed: 0 when it was so
+ * before.
+ */
+queue_result_e queue_hold(redis_t *redis, const queue_settings_t *settings,
+    setter_str_t lane, int *changed);
+queue_result_e queue_release(redis_t *redis,
+    const queue_settings_t *settings, setter_str_t lane, int *changed);
+
+/* A setting of a tenant, see lanes/settings.lua; value "" is the default. */
+typedef struct {
+    const char  *name;              /* "weight" */
+    const char  *value;             /* decimal digits */
+} queue_setting_t;
+
+#define QUEUE_SETTINGS_MAX  16
+
+/* From now on; QUEUE_AWAY also when Redis refuses a value. */
+queue_result_e queue_tenant(redis_t *redis, const queue_settings_t *settings,
+    setter_str_t slug, const queue_setting_t *set, size_t n);
+
+typedef struct {
+    setter_str_t  lane;
+    setter_str_t  id;
+} queue_ref_t;
+
+/*
+ * Sets absent[i] to 1 where the queue has no such job, neither waiting nor in
+ * hand; but it may be in an inbox still, or completed.
+ */
+queue_result_e queue_absent(redis_t *redis, const queue_settings_t *settings,
+    const queue_ref_t *jobs, size_t n, unsigned char *absent);
+
+typedef enum {
+    QUEUE_JOB_UNKNOWN = 0,
+    QUEUE_JOB_SORTED,       /* within the last hour, or waits for its time */
+    QUEUE_JOB_IN_HAND
+} queue_job_e;
+
+queue_result_e queue_state(redis_t *redis, const queue_settings_t *settings,
+    setter_str_t slug, setter_str_t id, queue_job_e *state);
+
+typedef struct {
+    const char  *name;
+    const char  *version;
+    long         slots;     /* free ones, as it last said */
+    int64_t      age_ms;    /* of its last sign of life */
+    long         turns;     /* in hand, in all partitions */
+} queue_worker_t;
+
+/* The workers of the last minute, in the arena given. */
+queue_result_e queue_workers(redis_t *redis,
+    const queue_settings_t *settings, queue_worker_t **workers, size_t *n,
+    arena_t *arena);
 
 
 #endif /* QUEUE_H */

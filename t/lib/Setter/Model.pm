@@ -15,7 +15,7 @@ use List::Util qw(max min sum0);
 
 # the library's own
 use constant { SORT => 100, TAKE => 100, TURNS => 100, COST => 1000,
-    SUSPECT => 2, CAP => 200, NEVER => 9e15 };
+    SUSPECT => 2, CAP => 200, REPLIES => 9, NEVER => 9e15 };
 
 sub new {
     my ($class) = @_;
@@ -23,7 +23,7 @@ sub new {
     return bless {
         inbox => [], lanes => {}, tenants => {}, suspects => [], later => [],
         seen => {}, completed => {}, rejected => 0, clock => 0, arrival => 0,
-        token => 0,
+        token => 0, replies => 0,
     }, $class;
 }
 
@@ -49,7 +49,7 @@ sub tenant {
 
     return $self->{tenants}{$slug} //= {
         slug => $slug, ready => [], finish => 0, capped => 0, tag => undef,
-        weight => undef, cap => undef,
+        weight => undef, cap => undef, served => 0,
     };
 }
 
@@ -190,7 +190,7 @@ sub claim {
     my $rejected = $self->{rejected};
     my $ring = 0;
 
-    for my $job (due_now($now, 'send_at_ms', 'element', @{ $self->{later} })) {
+    for my $job (due_now($now, 'send_at_ms', 'id', @{ $self->{later} })) {
         @{ $self->{later} } = grep { $_ != $job } @{ $self->{later} };
         $self->join_lane($job, $job->{send_at_ms});
     }
@@ -222,13 +222,17 @@ sub hand_out {
     if ($args->{suspect} && $slots && @{ $self->{suspects} }) {
         push @turns, $self->lease(shift @{ $self->{suspects} }, $now, $args);
     }
+    my $served = 0;
     while (@turns < $slots and my $tenant = $self->lowest) {
         my $tag = delete $tenant->{tag};
+
+        $tenant->{served} = ++$served;
 
         if (!$self->full($tenant)) {
             push @turns, $self->lease(shift @{ $tenant->{ready} }, $now,
                 $args);
             $self->{clock} = max($self->{clock}, $tag);
+            $self->{replies} = min(REPLIES, $self->{replies} + 1);
             $tag += max(1, int(COST / ($tenant->{weight} // 1)));
             $tenant->{finish} = $tag;
         }
@@ -238,16 +242,18 @@ sub hand_out {
         }
     }
 
+    $_->{served} = 0 for values %{ $self->{tenants} };
     return @turns;
 }
 
 sub in_line { grep { defined $_->{tag} } values %{ $_[0]{tenants} } }
 
+# One that was served in this claim is behind others of its tag.
 sub lowest {
     my ($self) = @_;
 
-    return (sort { $a->{tag} <=> $b->{tag} || $a->{slug} cmp $b->{slug} }
-        $self->in_line)[0];
+    return (sort { $a->{tag} <=> $b->{tag} || $a->{served} <=> $b->{served}
+        || $a->{slug} cmp $b->{slug} } $self->in_line)[0];
 }
 
 # The longest prefix of one kind within the turn's bounds, or one job.
@@ -374,8 +380,8 @@ sub keys {
         suspects => [@{ $self->{suspects} }],
         due => { map { $_->{name} => $_->{due} }
             grep { defined $_->{due} } @lanes },
-        later => { map { $_->{element} => $_->{send_at_ms} }
-            @{ $self->{later} } },
+        later => { map { $_->{id} => $_->{send_at_ms} } @{ $self->{later} } },
+        delayed => { map { $_->{id} => $_->{element} } @{ $self->{later} } },
         leased => { map { $_->{name} => $_->{lease_end} } @leased },
         jobs => { map { my $lane = $_; map { $_->{id} => $lane->{name} }
             @{ $lane->{jobs} }[0 .. $lane->{handed} - 1] } @leased },
@@ -386,6 +392,7 @@ sub keys {
         state => {
             token => $self->{token}, clock => $self->{clock},
             arrival => $self->{arrival}, rejected => $self->{rejected},
+            replies => $self->{replies},
             waiting => sum0(values %waiting),
             ready => sum0(map { scalar @{ $_->{ready} } } @tenants),
         },
@@ -406,6 +413,9 @@ sub keys {
                 finish => $tenant->{finish}) : (),
         };
     }
+
+    delete @{ $keys{state} }{ grep { !$keys{state}{$_} }
+        CORE::keys %{ $keys{state} } };
 
     # what is empty is not there, but for the inbox and the state
     delete @keys{ grep { !/^(?:inbox|state)$/

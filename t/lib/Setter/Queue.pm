@@ -46,7 +46,7 @@ sub header {
     return join "\t", 1, $job{id}, $job{tenant}, $job{kind} // 'message',
         $job{lane}, $job{received_ms} // int(time * 1000),
         $job{debounce_ms} // 0, $job{debounce_max_ms} // 0,
-        $job{send_at_ms} // 0;
+        $job{send_at_ms} // 0, $job{flags} // ();
 }
 
 # Appends a job as the module does, at a time of its own with entry (a stream
@@ -65,10 +65,22 @@ sub claim {
     my ($self, %args) = @_;
     my %with = (%$self, slots => 100, suspect => 1, %args);
 
-    my $reply = $self->call(claim => $with{worker}, '1.0', $with{slots},
+    return claimed($self->call(claim => $with{worker}, '1.1', $with{slots},
         $with{suspect}, @with{qw(lease_ms turn_jobs turn_bytes max_failures
-        max_crashes)});
-    my ($now, $next, $last, $rejected, $turns) = @$reply;
+        max_crashes)}));
+}
+
+# As claim, for an outside worker: a turn of this tenant's messages.
+sub take {
+    my ($self, $slug, %args) = @_;
+    my %with = (%$self, %args);
+
+    return claimed($self->call(take => $slug, @with{qw(worker lease_ms
+        turn_jobs turn_bytes max_failures max_crashes)}));
+}
+
+sub claimed {
+    my ($now, $next, $last, $rejected, $turns) = @_;
 
     return {
         now => $now, next => $next, last => $last, rejected => $rejected,
@@ -88,9 +100,19 @@ sub turn {
 
 sub job {
     my ($header, $envelope) = split /\n/, $_[0], 2;
-    my (undef, $id, undef, $kind) = split /\t/, $header;
+    my (undef, $id, undef, $kind, undef, undef, undef, undef, undef, $flags) =
+        split /\t/, $header;
 
-    return { id => $id, kind => $kind, envelope => $envelope };
+    return { id => $id, kind => $kind, envelope => $envelope,
+        defined $flags ? (flags => $flags) : () };
+}
+
+# How outside workers name a turn: by one of its jobs.
+sub by_job {
+    my ($turn, $job) = @_;
+    my ($slug) = $turn->{lane} =~ m{^([^/]*)};
+
+    return { %$turn, lane => "#$slug/" . ($job // $turn->{jobs}[0]{id}) };
 }
 
 # The jobs that came, or undef when the token is stale.
@@ -121,6 +143,34 @@ sub fail {
 
     return $self->call(fail => @$turn{qw(lane token)}, $args{delay_ms} // 0,
         $args{counted} // 1, $args{reason} // 'it failed');
+}
+
+# Settings of a tenant: weight, cap, day, minute, outside, held; '' is the
+# default.
+sub tenant { my ($self, @args) = @_; return $self->call(tenant => @args) }
+
+sub hold { $_[0]->call(hold => $_[1]) }
+
+sub release { $_[0]->call(release => $_[1]) }
+
+# 1 or 0 for each [lane, id].
+sub absent {
+    my ($self, @jobs) = @_;
+
+    return @{ $self->call(absent => map { @$_ } @jobs) };
+}
+
+sub state { $_[0]->call(state => @_[1, 2]) }
+
+# { name => { slots, version, age_ms, turns } }
+sub workers {
+    my ($self) = @_;
+    my %workers;
+
+    @{ $workers{ $_->[0] } }{qw(slots version age_ms turns)} = @$_[1 .. 4]
+        for @{ $self->call('workers') };
+
+    return \%workers;
 }
 
 # Names and numbers, and { tenants => { slug => [waiting, flight] } }.
@@ -167,7 +217,8 @@ LUA
             : $kind eq 'list' || $kind eq 'string' ? $value : {@$value};
     }
     $keys{inbox} //= [];
-    delete @{ $keys{state} }{qw(run grace)};
+    delete @{ $keys{state} }{ 'run', 'grace',
+        grep { !$keys{state}{$_} } keys %{ $keys{state} } };
     for my $claim (map { $keys{$_} } grep { /^claim:/ } keys %keys) {
         $claim->{ids} = join ' ', @{ decode_json($claim->{ids}) }
             if $claim->{ids};

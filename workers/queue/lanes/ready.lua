@@ -1,15 +1,50 @@
+-- Whether the lane's next turn is an outside worker's.  head: its first job,
+-- when known.
+local function goes_outside(q, lane, slug, head)
+    if not any(q, 'ruled') or not tenant(q, slug).outside then
+        return false
+    end
+    return turn_kind(head or call('LINDEX', q.p .. 'lane:' .. lane, '0'))
+           == 'message'
+end
+
+-- The list where a lane that may run belongs, or "held"; and the line that
+-- its tenant then stands in, if in one.
+local function home(q, lane, crashes, head)
+    local slug, kind = lane:match('^([^/]*)/([^/]*)')
+
+    if any(q, 'held') and call('ZSCORE', q.p .. 'held', lane) then
+        return 'held'
+    end
+    if goes_outside(q, lane, slug, head) then
+        return 'outside:' .. slug
+    end
+    -- of a tenant that is held none may stand in the way of the others'
+    if crashes >= SUSPECT and not tenant(q, slug).held then
+        return 'suspects'
+    end
+    local class = BULK_KINDS[kind] and BULK or REPLY
+    return class.list .. slug, class, slug
+end
+
 -- The lane may run.  "push" is LPUSH for one whose turn was cut short.
-local function make_ready(q, lane, crashes, push)
-    if crashes >= SUSPECT then
-        call('RPUSH', q.p .. 'suspects', lane)
+local function make_ready(q, lane, crashes, push, head)
+    local list, class, slug = home(q, lane, crashes, head)
+
+    if list == 'held' then
+        call('ZADD', q.p .. 'held', '1', lane)
+    elseif list == 'suspects' then
+        call('RPUSH', q.p .. list, lane)
         q.ring = true
-        return
+    elseif not class then
+        call(push, q.p .. list, lane)
+        state(q).outside = state(q).outside + 1
+    else
+        if call(push, q.p .. list, lane) == 1 then
+            enter(q, tenant(q, slug), class)
+        end
+        state(q).ready = state(q).ready + 1
     end
-    local slug = slug_of(lane)
-    if call(push, q.p .. 'ready:' .. slug, lane) == 1 then
-        enter(q, tenant(q, slug))
-    end
-    state(q).ready = state(q).ready + 1
 end
 
 -- The lane waits for the end of its debounce window.

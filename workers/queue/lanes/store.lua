@@ -1,5 +1,8 @@
 -- Set by open(): not there yet while the library is loaded
-local call, floor, max, min, format
+local call, floor, ceil, max, min, format
+
+local STATE = { 'token', 'clock', 'arrival', 'bulk_clock', 'bulk_arrival',
+                'replies', 'waiting', 'ready', 'outside', 'rejected', 'grace' }
 
 -- One call's view of a partition.  ring: something became claimable that
 -- others may not know of.
@@ -9,9 +12,9 @@ local function open(keys)
         error(redis.error_reply('ERR the key must be an inbox'))
     end
     call, format = redis.call, string.format
-    floor, max, min = math.floor, math.max, math.min
+    floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
     return { p = p, state = false, tenants = {}, order = {}, waiting = {},
-             entering = {}, ring = false }
+             entering = { tenants = {}, bulk = {} }, there = {}, ring = false }
 end
 
 local function read_clock(q)
@@ -29,17 +32,25 @@ local function numbers(key, ...)
 end
 
 -- The records of the state and of tenants are read once a call, when asked
--- for, and written back by save().
+-- for, and what changed is written back by save().
 local function state(q)
     if not q.state then
-        local f = numbers(q.p .. 'state', 'token', 'clock', 'arrival',
-                          'waiting', 'ready', 'rejected', 'grace')
-        q.state = { token = f[1], clock = f[2], arrival = f[3],
-                    waiting = f[4], ready = f[5], rejected = f[6],
-                    grace = f[7] }
+        q.state, q.was = {}, numbers(q.p .. 'state', unpack(STATE))
+        for i, name in ipairs(STATE) do
+            q.state[name] = q.was[i]
+        end
     end
     return q.state
 end
+
+-- Whether there is such a key, for those that are seldom there.
+local function any(q, name)
+    if q.there[name] == nil then
+        q.there[name] = call('EXISTS', q.p .. name) == 1
+    end
+    return q.there[name]
+end
+
 -- n jobs more wait in the tenant's lanes.
 local function add_waiting(q, slug, n)
     q.waiting[slug] = (q.waiting[slug] or 0) + n
@@ -76,22 +87,42 @@ local function save_waiting(q)
     each('ZREM', key, unset)
 end
 
-local function save(q)
-    each('ZADD', q.p .. 'tenants', q.entering)
-    save_waiting(q)
-    for _, t in ipairs(q.order) do
-        local key = q.p .. 'tenant:' .. t.slug
-        if t.changed and t.flight > 0 then
-            call('HSET', key, 'flight', t.flight, 'finish', t.finish)
-        elseif t.changed then
-            call('HDEL', key, 'flight', 'finish')
+local function save_tenant(q, t)
+    local key = q.p .. 'tenant:' .. t.slug
+    if t.moved and t.flight == 0 then
+        call('HDEL', key, 'flight', 'finish', 'bulk_finish')
+    elseif t.moved and t.bulk_finish == 0 then
+        call('HSET', key, 'flight', t.flight, 'finish', t.finish)
+    elseif t.moved then
+        call('HSET', key, 'flight', t.flight, 'finish', t.finish,
+             'bulk_finish', t.bulk_finish)
+    end
+    if t.counted then
+        call('HSET', key, 'today', t.today, 'used', t.used)
+    end
+end
+
+local function save_state(q)
+    local changed = {}
+    for i, name in ipairs(STATE) do
+        if q.state[name] ~= q.was[i] then
+            changed[#changed + 1] = name
+            changed[#changed + 1] = format('%.0f', q.state[name])
         end
     end
-    local s = q.state
-    if s then
-        call('HSET', q.p .. 'state', 'token', format('%.0f', s.token),
-             'clock', s.clock, 'arrival', s.arrival, 'waiting', s.waiting,
-             'ready', s.ready, 'rejected', s.rejected, 'grace', s.grace)
+    each('HSET', q.p .. 'state', changed)
+end
+
+local function save(q)
+    for line, entering in pairs(q.entering) do
+        each('ZADD', q.p .. line, entering)
+    end
+    save_waiting(q)
+    for _, t in ipairs(q.order) do
+        save_tenant(q, t)
+    end
+    if q.state then
+        save_state(q)
     end
     if q.ring then
         call('XADD', q.p .. 'inbox', '*', 'h', '', 'j', '')

@@ -1,8 +1,16 @@
+-- The lane that a worker means.  Outside workers name a job of their turn,
+-- "#<slug>/<job id>"; what names none is the name of no lane.
+local function named(q, name)
+    local slug, id = name:match('^#([^/]*)/(.*)$')
+    local lane = slug and call('HGET', q.p .. 'jobs', id)
+    return lane and slug_of(lane) == slug and lane or name
+end
+
 -- The fields of claim:<lane> when the token is the lane's, else nil; the first
 -- of them is the ids.
-local function held(q, lane, token)
+local function holds(q, lane, token)
     local f = call('HMGET', q.p .. 'claim:' .. lane, 'ids', 'quiet', 'limit',
-                   'token')
+                   'token', 'outside')
     if f[4] == token then
         f[1] = cjson.decode(f[1])
         return f
@@ -12,8 +20,9 @@ end
 -- setter_more inbox  lane token turn_jobs turn_bytes
 -- The jobs that came since and fit the turn; nil when the token is stale.
 local function more(keys, args)
-    local q, lane = open(keys), args[1]
-    local f = held(q, lane, args[2])
+    local q = open(keys)
+    local lane = named(q, args[1])
+    local f = holds(q, lane, args[2])
     if not f then return false end
 
     local ids, jobs, limit = f[1], #f[1], min(JOBS, args[3])
@@ -38,47 +47,82 @@ local function extend(keys, args)
     local q, results = open(keys), {}
     read_clock(q)
     for i = 2, #args, 2 do
-        local holds = held(q, args[i], args[i + 1])
-        if holds then
-            call('ZADD', q.p .. 'leased', 'GT', q.now + args[1], args[i])
+        local lane = named(q, args[i])
+        local held = holds(q, lane, args[i + 1])
+        if held then
+            call('ZADD', q.p .. 'leased', 'GT', q.now + args[1], lane)
         end
-        results[i / 2] = holds and 1 or 0
+        results[i / 2] = held and 1 or 0
     end
     return results
+end
+
+-- The lane's first n jobs are done with; what is behind them waits for the
+-- end of its window, or may run.
+local function drop(q, lane, n, quiet, limit)
+    local list, key = q.p .. 'lane:' .. lane, q.p .. 'claim:' .. lane
+
+    if call('LLEN', list) == n then
+        call('DEL', list, key)
+        return
+    end
+    call('LTRIM', list, n, '-1')
+    call('DEL', key)
+    if not q.now then
+        read_clock(q)
+    end
+    if tonumber(quiet or 0) > q.now then
+        make_due(q, lane, quiet, limit)
+    else
+        make_ready(q, lane, 0, 'RPUSH')
+    end
+    q.ring = true
+end
+
+-- What became of the first n jobs of a lane without a worker of ours: each
+-- goes on record by a job of its own.
+local function record(q, lane, n, status)
+    for _, element in ipairs(call('LRANGE', q.p .. 'lane:' .. lane, '0',
+                                  n - 1)) do
+        local job = job_of(element)
+        local header = table.concat({
+            1, job.id .. '-r', job.slug, 'record',
+            job.slug .. '/record/' .. job.id, format('%.0f', job.received),
+            0, 0, 0, status
+        }, '\t')
+        call('XADD', q.p .. 'inbox', '*', 'h', header,
+             'j', element:sub(#job.line + 2))
+    end
+end
+
+-- The jobs of a lane that was given up while it waited for an outside worker.
+local function bury(q, lane, n, reason)
+    local f = call('HMGET', q.p .. 'claim:' .. lane, 'quiet', 'limit')
+    local encoded = reason:gsub('[%c %%,\128-\255]', function(c)
+        return format('%%%02X', c:byte())
+    end)
+
+    record(q, lane, n, 'status=dead,reason=' .. encoded)
+    add_waiting(q, slug_of(lane), -n)
+    drop(q, lane, n, f[1], f[2])
 end
 
 -- setter_complete inbox  lane token [header envelope] ...
 -- Drops the jobs handed over and appends follow-up jobs to the inbox; 1, or
 -- 0 when the token is stale.
 local function complete(keys, args)
-    local q, lane = open(keys), args[1]
-    local list, key = q.p .. 'lane:' .. lane, q.p .. 'claim:' .. lane
-    local tenant_key = q.p .. 'tenant:' .. slug_of(lane)
-    local f = held(q, lane, args[2])
+    local q = open(keys)
+    local lane = named(q, args[1])
+    local f = holds(q, lane, args[2])
     if not f then return 0 end
 
+    if f[5] then
+        record(q, lane, #f[1], 'status=done')
+    end
     call('HDEL', q.p .. 'jobs', unpack(f[1]))
     call('ZREM', q.p .. 'leased', lane)
-    if call('HINCRBY', tenant_key, 'flight', '-1') == 0 then
-        call('HDEL', tenant_key, 'flight', 'finish')
-    end
-    if call('EXISTS', q.p .. 'capped') == 1 then
-        let_in(q, tenant(q, slug_of(lane)))
-    end
-
-    if call('LLEN', list) == #f[1] then
-        call('DEL', list, key)
-    else
-        call('LTRIM', list, #f[1], '-1')
-        call('DEL', key)
-        read_clock(q)
-        if tonumber(f[2] or 0) > q.now then
-            make_due(q, lane, f[2], f[3])
-        else
-            make_ready(q, lane, 0, 'RPUSH')
-        end
-        q.ring = true
-    end
+    land(q, tenant(q, slug_of(lane)))
+    drop(q, lane, #f[1], f[2], f[3])
     for i = 3, #args - 1, 2 do
         call('XADD', q.p .. 'inbox', '*', 'h', args[i], 'j', args[i + 1])
     end
@@ -89,9 +133,9 @@ end
 -- setter_fail inbox  lane token delay_ms counted reason
 -- Puts the lane back for delay_ms; 1, or 0 when the token is stale.
 local function fail(keys, args)
-    local q, lane = open(keys), args[1]
-    local key = q.p .. 'claim:' .. lane
-    local f = held(q, lane, args[2])
+    local q = open(keys)
+    local lane = named(q, args[1])
+    local key, f = q.p .. 'claim:' .. lane, holds(q, lane, args[2])
     if not f then return 0 end
 
     read_clock(q)
