@@ -266,7 +266,8 @@ main(void)
         cmocka_unit_test_setup(test_turn_from_claim_to_complete, setup),
         cmocka_unit_test_setup(test_many_leases_are_extended, setup),
         cmocka_unit_test_setup(test_lost_library_is_loaded_again, setup),
-        cmocka_unit_test_setup(test_wait_ends_with_an_append_or_its_time, setup),
+        cmocka_unit_test_setup(test_wait_ends_with_an_append_or_its_time,
+                               setup),
         cmocka_unit_test_setup(test_error_is_away, setup)
     };
 
