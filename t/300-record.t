@@ -112,6 +112,74 @@ for my $slug ('', 'Acme', '1acme', 'a_b', "a\nb", 'a' x 64) {
 }
 
 
+# --- what operators set
+
+for my $setting ('weight = 0', 'weight = 1001', 'cap = 0', 'cap = 100001',
+                 'quota_minute = -1', 'quota_day = -1', "worker = 'theirs'",
+                 "mid_turn = 'drop'", 'weight = NULL') {
+    refused { $postgres->sql('owner', "UPDATE tenants SET $setting") }
+        qr/violates (?:check|not-null)/, "no setting: $setting";
+}
+
+is($postgres->value('worker', "SELECT weight + cap + quota_minute + quota_day
+       || worker || mid_turn || held FROM tenants WHERE slug = 'acme'"),
+   '201ownqueuefalse', 'a worker reads the settings, which have defaults');
+refused { $postgres->as_tenant('acme', 'UPDATE tenants SET cap = 1') }
+    qr/permission denied/, 'and changes none';
+
+
+# --- what is told of all tenants
+
+sub unfinished {
+    my ($arguments) = @_;
+
+    return join ' ', map { join ':', @$_ } $postgres->sql('worker',
+        "SELECT tenant, right(id::text, 1), queue_id
+         FROM unfinished_jobs($arguments) ORDER BY received_at, seq");
+}
+
+$postgres->sql('system', 'DELETE FROM jobs');
+my $at = "timestamp '2026-11-20 10:30'";
+my $stem = substr $job, 0, -1;
+for (['globex', 3, 2, 'queued', '{"id":"x"}'], ['acme', 1, 1, 'queued', '"{"'],
+     ['acme', 2, 1, 'processing', '{}'], ['acme', 4, 3, 'done', '{}'],
+     ['acme', 5, 3, 'failed', '{}'], ['acme', 6, 3, 'dead', '{}']) {
+    my ($tenant, $n, $seconds, $status, $payload) = @$_;
+    $postgres->as_tenant($tenant, "INSERT INTO jobs (tenant, id, kind, lane,
+        status, payload, received_at) VALUES ('$tenant', '$stem$n', 'message',
+        'l', '$status', '$payload', $at + interval '$seconds s')");
+}
+
+is(unfinished("'0 s', '-infinity', 0, 9"),
+   "acme:1:${stem}1 acme:2:${stem}2 globex:3:x",
+   'a worker may ask which jobs of all tenants are unfinished');
+is(unfinished("'0 s', '-infinity', 0, 1"), "acme:1:${stem}1", 'a page of them');
+is(unfinished("'0 s', $at + interval '1 s', (SELECT seq FROM
+    unfinished_jobs('0 s', '-infinity', 0, 1)), 9"),
+   "acme:2:${stem}2 globex:3:x", 'and the next');
+is(unfinished("'1 h', '-infinity', 0, 9"), '',
+   'none to which something happened just now');
+
+my $page = "SELECT tenant FROM held_lanes('', '', 9)";
+is($postgres->value('worker', $page), undef, 'no lane is held');
+$postgres->as_tenant('acme', "UPDATE conversations SET held = true");
+is($postgres->value('worker', $page), 'acme', 'or one is');
+is($postgres->value('worker', "SELECT count(*) FROM
+    held_lanes('acme', 'acme/conv/x', 9)"), 0, 'and no other behind it');
+
+is($postgres->value('worker', "CREATE TEMP TABLE jobs (id uuid);
+       SELECT count(*) FROM unfinished_jobs('0 s', '-infinity', 0, 9)"), 3,
+   'no table of the same name is taken for the real one');
+$postgres->sql('postgres', 'CREATE ROLE stranger LOGIN', 'setter');
+refused { $postgres->sql('stranger', $page) }
+    qr/permission denied for function/, 'nobody else may ask';
+is($postgres->value('owner', "SELECT count(*) FROM pg_proc WHERE prosecdef
+       AND pg_get_userbyid(proowner) <> 'setter_system'"), 0,
+   'who answers is the system role');
+is($postgres->value('system', "SELECT has_schema_privilege('setter_system',
+       current_schema, 'CREATE')"), 'f', 'which creates nothing');
+
+
 # --- what the tables themselves refuse
 
 my $out = "INSERT INTO messages (tenant, id, lane, direction, state, turn,
@@ -121,8 +189,13 @@ my $out = "INSERT INTO messages (tenant, id, lane, direction, state, turn,
 $postgres->as_tenant('acme', sprintf $out, 'composed');
 refused { $postgres->as_tenant('acme', sprintf $out, 'composed') }
     qr/messages_reply/, 'a turn has one reply';
+$postgres->as_tenant('acme', "UPDATE messages SET set_aside = true
+                              WHERE direction = 'out'");
+$postgres->as_tenant('acme', sprintf $out, 'composed');
+pass('or another, when that was set aside');
 refused { $postgres->as_tenant('acme', sprintf $out, 'received') }
     qr/violates check/, 'a reply was not received';
+$postgres->as_tenant('acme', insert('jobs', 'acme'));
 refused { $postgres->as_tenant('acme', insert('jobs', 'acme')) }
     qr/jobs_pkey/, 'a job is recorded once';
 

@@ -86,7 +86,7 @@ static const char  record_job[] =
     " FROM jobs AS j"
     " LEFT JOIN messages AS m ON m.tenant = $1 AND m.id = $2"
     " LEFT JOIN messages AS r ON r.tenant = $1 AND r.turn = $2"
-    "  AND r.direction = 'out'"
+    "  AND r.direction = 'out' AND NOT r.set_aside"
     " WHERE j.tenant = $1 AND j.id = $2";
 
 /* What was said since the n-th last reply before the last, newest first. */
