@@ -9,133 +9,12 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
-use JSON::XS ();
 use POSIX ();
-use Setter::Postgres;
-use Setter::Queue;
-use Setter::Redis;
-use Setter::Sandbox;
-use Setter::Worker;
+use Setter::Turns;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $json = JSON::XS->new->utf8->canonical;
-my $postgres = Setter::Postgres->start;
-my $server = Setter::Redis->start(appendonly => 'yes');
-my $sandbox = Setter::Sandbox->start;
-my $redis = $server->client;
-my $tag = 'mm';     # of the only partition
-my $queue = Setter::Queue->new($redis, tag => $tag);
-my $chat = 5550100;
-
-my %env = (
-    SETTER_REDIS_URL     => $server->url,
-    SETTER_DATABASE_URL  => $postgres->url('worker'),
-    Setter::Sandbox::environment($sandbox->url),
-    SETTER_LEASE_MS      => 1000,
-    SETTER_SEND_TIMEOUT_MS => 2000,
-    SETTER_LOG_LEVEL     => 'debug',
-);
-
-sub worker { Setter::Worker->start(%env, @_) }
-
-# A conversation of its own for a test.
-sub lane {
-    $chat++;
-    return 'acme/conv/manychat:-:' . $chat;
-}
-
-sub uuid {
-    my $hex = join '', map { sprintf '%04x', int rand 65536 } 1 .. 8;
-
-    return join '-', unpack 'A8 A4 A4 A4 A12', $hex;
-}
-
-# Appends a message as the module does; returns its id.
-sub message {
-    my ($lane, $text, %more) = @_;
-    my $id = delete $more{id} // uuid();
-    my ($tenant) = $lane =~ m{^([^/]+)};
-    my %job = (
-        id => $id, kind => 'message', tenant => $tenant, lane => $lane,
-        channel => 'telegram', from => ($lane =~ /(\d+)$/)[0],
-        text => $text, type => 'text', provider => 'manychat',
-        received_at => '2026-11-20T10:30:00.123Z',
-        trace => '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
-        data => { surface => 'instagram' }, %more,
-    );
-    my $envelope = delete $job{envelope} // $json->encode(\%job);
-
-    $queue->append(id => $id, lane => $lane, kind => $job{kind},
-                   envelope => $envelope);
-    return $id;
-}
-
-sub wait_for {
-    my ($name, $code, $seconds) = @_;
-    my $limit = time + ($seconds // 10);
-    my $result;
-
-    until ($result = $code->()) {
-        if (time > $limit) {
-            diag "waited in vain: $name";
-            last;
-        }
-        sleep 0.05;
-    }
-
-    return $result;
-}
-
-sub value { $postgres->value('system', @_) }
-
-sub job { value("SELECT status FROM jobs WHERE id = '$_[0]'") // '' }
-
-sub reason { value("SELECT reason FROM jobs WHERE id = '$_[0]'") // '' }
-
-sub wait_job {
-    my ($id, $status, $seconds) = @_;
-
-    wait_for("$id to be $status", sub { job($id) eq $status }, $seconds);
-    is(job($id), $status, "the job is $status");
-}
-
-# State and error of the reply to a turn.
-sub reply {
-    my ($row) = $postgres->sql('system', "SELECT state, error FROM messages
-        WHERE turn = '$_[0]' AND direction = 'out'");
-
-    return $row ? @$row : ('');
-}
-
-sub texts {
-    my ($lane) = @_;
-    my ($to) = $lane =~ /(\d+)$/;
-
-    return [map { $_->{text} } grep { $_->{to} eq $to } @{ $sandbox->sent }];
-}
-
-# The queue has nothing of the lane any more.
-sub wait_idle {
-    my ($lane, $seconds) = @_;
-
-    ok(wait_for("$lane to be idle", sub {
-        !$redis->exists($queue->key("lane:$lane"))
-            && !$redis->exists($queue->key("claim:$lane"))
-    }, $seconds), 'the queue has dropped the jobs');
-}
-
-sub asked { $sandbox->calls->{chat}{count} }
-
-sub fresh {
-    $sandbox->reset;
-    $sandbox->reset_calls;
-    $sandbox->behave($_[0]) if $_[0];
-}
-
-sub wait_asking {
-    wait_for('the model to be asked', sub { $sandbox->calls->{chat}{open} });
-}
+start();
 
 
 subtest 'one message is answered' => sub {
@@ -632,8 +511,7 @@ subtest 'Redis is restarted while the model thinks' => sub {
     wait_asking();
     $server->stop;
     $server->run;
-    $redis = $server->client;
-    $queue = Setter::Queue->new($redis, tag => $tag);
+    redis_again();
     wait_job($id, 'done');
     wait_idle($lane);
     is_deeply(texts($lane), ['Hello'], 'the turn goes on');
@@ -829,7 +707,9 @@ done_testing;
 # A model that keeps what it was asked.
 package Setter::Model;
 
+use File::Temp ();
 use IO::Socket::INET;
+use JSON::XS ();
 
 sub start {
     my ($class) = @_;
@@ -847,6 +727,7 @@ sub start {
 
 sub serve {
     my ($listener, $file) = @_;
+    my $json = JSON::XS->new->utf8;
 
     while (my $client = $listener->accept) {
         local $/ = "\r\n\r\n";
@@ -877,7 +758,7 @@ sub last_messages {
     open my $in, '<', "$_[0]{file}" or die "file: $!";
     local $/;
 
-    return @{ $json->decode(scalar <$in>)->{messages} };
+    return @{ JSON::XS->new->utf8->decode(scalar <$in>)->{messages} };
 }
 
 sub DESTROY {

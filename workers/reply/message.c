@@ -17,6 +17,10 @@ static const char *message_unfit(const turn_job_t *turn_job,
 static turn_end_e message_record(turn_t *turn);
 static turn_end_e message_judge(turn_t *turn);
 static turn_end_e message_finish_old(turn_t *turn);
+static turn_reply_t *message_old_reply(const turn_t *turn);
+static int message_answers(const turn_reply_t *reply, const turn_job_t *job);
+static turn_end_e message_take_reply(turn_t *turn);
+static void message_forget(turn_t *turn, const turn_reply_t *reply);
 static turn_end_e message_drop(turn_t *turn, const char *status,
     const char *reason);
 static turn_end_e message_address(turn_t *turn);
@@ -77,14 +81,20 @@ message_record(turn_t *turn)
 static turn_end_e
 message_judge(turn_t *turn)
 {
+    turn_end_e  end;
+
+    end = message_finish_old(turn);
+    if (end != TURN_GOES_ON) {
+        return end;
+    }
+
     if (turn->ref == NULL) {
         return TURN_DONE;
     }
 
-    if (turn->reply.state != NULL
-        && strcmp(turn->reply.state, "composed") != 0)
-    {
-        return message_finish_old(turn);
+    end = message_take_reply(turn);
+    if (end != TURN_GOES_ON) {
+        return end;
     }
 
     if (turn->claim->dead) {
@@ -107,16 +117,138 @@ message_judge(turn_t *turn)
 }
 
 
-/* The reply of an earlier claim went as far as the provider, or may have. */
+/*
+ * Replies of earlier claims that went as far as the provider, or may have:
+ * the jobs they answer are done.  Where Redis forgot that those were handed
+ * over, others may have come with them, which are still to be answered.
+ */
 static turn_end_e
 message_finish_old(turn_t *turn)
 {
-    if (strcmp(turn->reply.state, "sending") == 0) {
-        return turn_settle(turn, "unknown", NULL, "done",
-                           "the worker was lost while it sent");
+    size_t         i;
+    turn_end_e     end;
+    turn_reply_t  *reply;
+
+    reply = message_old_reply(turn);
+    if (reply == NULL) {
+        return TURN_GOES_ON;
     }
 
-    return turn_settle(turn, NULL, NULL, "done", NULL);
+    do {
+        for (i = 0; i < turn->njobs; i++) {
+            turn->jobs[i].later = !message_answers(reply, &turn->jobs[i]);
+        }
+
+        turn->reply = *reply;
+        end = strcmp(reply->state, "sending") == 0
+              ? turn_settle(turn, "unknown", NULL, "done",
+                            "the worker was lost while it sent")
+              : turn_settle(turn, NULL, NULL, "done", NULL);
+
+        if (end != TURN_DONE) {
+            return end;
+        }
+
+        for (i = 0; i < turn->njobs; i++) {
+            turn->jobs[i].live &= turn->jobs[i].later;
+            turn->jobs[i].later = 0;
+        }
+
+        reply = message_old_reply(turn);
+    } while (reply != NULL);
+
+    inbound_choose(turn);
+    if (turn->ref == NULL) {
+        return TURN_DONE;
+    }
+
+    turn->outcome = NULL;
+    return message_record(turn);
+}
+
+
+/* One that is no longer ours to send, of any live job; or NULL. */
+static turn_reply_t *
+message_old_reply(const turn_t *turn)
+{
+    size_t             i;
+    const turn_job_t  *job;
+
+    for (i = 0; i < turn->njobs; i++) {
+        job = &turn->jobs[i];
+
+        if (job->live && job->reply != NULL
+            && strcmp(job->reply->state, "composed") != 0)
+        {
+            return job->reply;
+        }
+    }
+
+    return NULL;
+}
+
+
+static int
+message_answers(const turn_reply_t *reply, const turn_job_t *job)
+{
+    return job->live && job->reply != NULL
+           && strcmp(job->reply->id, reply->id) == 0;
+}
+
+
+/*
+ * A reply that is composed already is taken where it answers all jobs; where
+ * others came with them it is set aside, and the model is asked anew.
+ */
+static turn_end_e
+message_take_reply(turn_t *turn)
+{
+    size_t         i;
+    record_e       rc;
+    turn_job_t    *job;
+    turn_reply_t  *first;
+
+    first = turn->last->reply;
+
+    for (i = 0; i < turn->njobs && first != NULL; i++) {
+        if (turn->jobs[i].live && !message_answers(first, &turn->jobs[i])) {
+            first = NULL;
+        }
+    }
+
+    if (first != NULL) {
+        turn->reply = *first;
+        return TURN_GOES_ON;
+    }
+
+    for (i = 0; i < turn->njobs; i++) {
+        job = &turn->jobs[i];
+
+        if (job->live && job->reply != NULL) {
+            rc = record_set_aside(turn, job->reply->id,
+                                  "a message came that it does not answer");
+            if (rc != RECORD_OK) {
+                return unit_ends(turn, rc);
+            }
+
+            message_forget(turn, job->reply);
+        }
+    }
+
+    return TURN_GOES_ON;
+}
+
+
+static void
+message_forget(turn_t *turn, const turn_reply_t *reply)
+{
+    size_t  i;
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (message_answers(reply, &turn->jobs[i])) {
+            turn->jobs[i].reply = NULL;
+        }
+    }
 }
 
 

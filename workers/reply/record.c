@@ -5,16 +5,21 @@
  * depends on the turn's token reads it with a lock.
  */
 
-#include "reply/record.h"
+#include "reply/record_parts.h"
 
 
 static record_e record_row(turn_t *turn, const pg_query_t *queries, int n,
     record_e (*run)(turn_t *, const pg_query_t *, int, pg_answer_t *));
 
 
-/* An id that is there already is our own: the first try was not answered. */
+/*
+ * Jobs note which reply answers them, for they may come again in the company
+ * of others.  An id that is there already is our own: the first try was not
+ * answered.
+ */
 static const char  record_compose[] =
-    "INSERT INTO messages (tenant, id, lane, direction, state, turn,"
+    "WITH reply AS ("
+    " INSERT INTO messages (tenant, id, lane, direction, state, turn,"
     "  provider, address, sender, surface, text, model, prompt_tokens,"
     "  completion_tokens)"
     " SELECT $1, $4::uuid, $2, 'out', 'composed', $5::uuid, $6, $7, $8, $9,"
@@ -23,7 +28,10 @@ static const char  record_compose[] =
     " WHERE c.tenant = $1 AND c.lane = $2 AND c.turn_token = $3"
     " FOR SHARE"
     " ON CONFLICT (tenant, id) DO UPDATE SET state = messages.state"
-    " RETURNING id";
+    " RETURNING turn)"
+    " UPDATE jobs AS j SET turn = reply.turn FROM reply"
+    " WHERE j.tenant = $1 AND j.id = ANY ($14::uuid[])"
+    " RETURNING j.id";
 
 /*
  * The server stops waiting for locks before we stop waiting for the server:
@@ -72,6 +80,17 @@ static const char  record_unsend[] =
     "  AND m.state IN ('sending', 'composed')"
     " RETURNING m.id";
 
+static const char  record_put_aside[] =
+    "UPDATE messages AS m"
+    " SET set_aside = true, state = 'failed', error = $4"
+    " FROM (SELECT"
+    "  FROM messages AS r"
+    "  JOIN conversations AS c USING (tenant, lane)"
+    "  WHERE r.tenant = $1 AND r.id = $2 AND c.turn_token = $3"
+    "  FOR SHARE OF c) AS ours"
+    " WHERE m.tenant = $1 AND m.id = $2 AND m.state = 'composed'"
+    " RETURNING m.id";
+
 /* What is sent or failed stays so; what is unknown may become known. */
 static const char  record_settle_reply[] =
     "UPDATE messages"
@@ -80,8 +99,10 @@ static const char  record_settle_reply[] =
     " WHERE tenant = $1 AND id = $2"
     "  AND state IN ('composed', 'sending', 'unknown')";
 
+/* Which reply answers it stays noted. */
 static const char  record_settle_job[] =
-    "UPDATE jobs SET status = $3, reason = $4, turn = $5"
+    "UPDATE jobs SET status = $3, reason = $4,"
+    "  turn = CASE WHEN $3 = 'queued' THEN turn ELSE coalesce(turn, $5) END"
     " WHERE tenant = $1 AND id = $2"
     "  AND status IN ('queued', 'processing') AND turn_token <= $6";
 
@@ -90,17 +111,23 @@ record_e
 record_composed(turn_t *turn)
 {
     pg_query_t           query;
+    const char          *ids;
     const turn_reply_t  *reply;
 
     reply = &turn->reply;
 
+    ids = record_ids(turn);
+    if (ids == NULL) {
+        return RECORD_AWAY;
+    }
+
     query = (pg_query_t) {
-        record_compose, 13, {
+        record_compose, 14, {
             turn->tenant, turn->lane, turn->claim->token, reply->id,
             turn->ref, reply->provider, reply->address, reply->sender,
             reply->surface, reply->text, reply->model,
             unit_number(turn, reply->prompt_tokens),
-            unit_number(turn, reply->completion_tokens) } };
+            unit_number(turn, reply->completion_tokens), ids } };
 
     return record_row(turn, &query, 1, unit_run);
 }
@@ -174,6 +201,19 @@ record_unsent(turn_t *turn, const char *error)
 
 
 record_e
+record_set_aside(turn_t *turn, const char *id, const char *reason)
+{
+    pg_query_t  query;
+
+    query = (pg_query_t) {
+        record_put_aside, 4, { turn->tenant, id, turn->claim->token,
+                               reason } };
+
+    return record_row(turn, &query, 1, unit_once);
+}
+
+
+record_e
 record_settled(turn_t *turn, const char *state, const char *provider_id,
     const char *status, const char *reason)
 {
@@ -198,7 +238,7 @@ record_settled(turn_t *turn, const char *state, const char *provider_id,
     }
 
     for (i = 0; i < turn->njobs; i++) {
-        if (turn->jobs[i].live) {
+        if (turn->jobs[i].live && !turn->jobs[i].later) {
             queries[n++] = (pg_query_t) {
                 record_settle_job, 6, { turn->tenant, turn->jobs[i].id,
                                         status, reason, turn->ref,

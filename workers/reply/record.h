@@ -9,8 +9,8 @@
 
 
 /*
- * Takes the turn and records what came in.  Sets live of each job, and the
- * turn's ref, last, taken_over, suspended, memory and reply.  RECORD_HELD: a
+ * Takes the turn and records what came in.  Sets live and reply of each job,
+ * and the turn's ref, last, taken_over, suspended and memory.  RECORD_HELD: a
  * later turn has begun, this one is stale.
  */
 record_e record_inbound(turn_t *turn);
@@ -21,8 +21,18 @@ record_e record_inbound(turn_t *turn);
  */
 record_e record_jobs(turn_t *turn);
 
-/* Stores the reply as composed.  RECORD_HELD: the turn is stale. */
+/*
+ * Stores the reply as composed, and with the live jobs that it answers them.
+ * RECORD_HELD: the turn is stale.
+ */
 record_e record_composed(turn_t *turn);
+
+/*
+ * A reply that was composed and will never be sent: the turn may have
+ * another.  Tried once; RECORD_HELD: it is not composed any more, or the turn
+ * is stale.
+ */
+record_e record_set_aside(turn_t *turn, const char *id, const char *reason);
 
 /*
  * The fence: RECORD_OK lets the reply go.  It is tried once; after
@@ -41,7 +51,8 @@ record_e record_unsent(turn_t *turn, const char *error);
 
 /*
  * What became of the reply (state NULL: nothing) and of the turn's live jobs
- * ("done", "failed", "dead", or "queued" for another try), and why.
+ * that are not for later ("done", "failed", "dead", or "queued" for another
+ * try), and why.
  */
 record_e record_settled(turn_t *turn, const char *state,
     const char *provider_id, const char *status, const char *reason);

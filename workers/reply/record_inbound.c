@@ -26,12 +26,11 @@ enum {
 
 
 static record_e record_inbound_as(turn_t *turn, record_form_e form);
-static const char *record_ids(turn_t *turn);
 static record_e record_view(turn_t *turn, const pg_answer_t *answer);
 static void record_state(turn_job_t *job, const pg_answer_t *answer,
     int query);
-static record_e record_reply(turn_t *turn, const pg_answer_t *answer,
-    int query);
+static record_e record_reply(turn_t *turn, turn_job_t *job,
+    const pg_answer_t *answer, int query);
 static record_e record_memory(turn_t *turn, const pg_answer_t *answer);
 static const char *record_text(turn_t *turn, const pg_answer_t *answer,
     int query, int column);
@@ -79,13 +78,14 @@ static const char  record_messages[] =
     " ORDER BY e.n"
     " ON CONFLICT DO NOTHING";
 
-/* A job, whether it has a message, and the reply of the turn it began. */
+/* A job, whether it has a message, and the reply that answers it. */
 static const char  record_job[] =
     "SELECT j.status, m.id IS NOT NULL, r.id, r.state, r.text, r.provider,"
     "  r.address, r.sender, r.surface"
     " FROM jobs AS j"
     " LEFT JOIN messages AS m ON m.tenant = $1 AND m.id = $2"
-    " LEFT JOIN messages AS r ON r.tenant = $1 AND r.turn = $2"
+    " LEFT JOIN messages AS r ON r.tenant = $1"
+    "  AND r.turn = coalesce(j.turn, $2)"
     "  AND r.direction = 'out' AND NOT r.set_aside"
     " WHERE j.tenant = $1 AND j.id = $2";
 
@@ -171,53 +171,35 @@ record_inbound_as(turn_t *turn, record_form_e form)
 }
 
 
-/* "{id,id}", as PostgreSQL writes an array. */
-static const char *
-record_ids(turn_t *turn)
-{
-    size_t        i;
-    setter_buf_t  buf;
-
-    setter_buf_init(&buf, arena_alloc(turn->claim->arena),
-                    (SETTER_UUID_LEN + 1) * turn->njobs + 2);
-
-    for (i = 0; i < turn->njobs; i++) {
-        setter_buf_byte(&buf, i == 0 ? '{' : ',');
-        setter_buf_append(&buf, turn->jobs[i].id, SETTER_UUID_LEN);
-    }
-
-    setter_buf_append(&buf, "}", 2);
-    return buf.failed ? NULL : buf.data;
-}
-
-
 /* Takes over what the unit found. */
 static record_e
 record_view(turn_t *turn, const pg_answer_t *answer)
 {
-    size_t    i;
-    record_e  rc;
+    size_t       i;
+    record_e     rc;
+    turn_job_t  *job;
 
     if (!unit_true(answer, TAKE, 0, 0)) {
         return RECORD_HELD;
     }
 
+    turn->recorded = 1;
     turn->taken_over = unit_true(answer, TAKE, 0, 1);
     turn->suspended = unit_true(answer, TAKE, 0, 2);
-
-    for (i = 0; i < turn->njobs; i++) {
-        record_state(&turn->jobs[i], answer, EACH_JOB + (int) i);
-    }
-
-    inbound_choose(turn);
+    memset(&turn->reply, 0, sizeof(turn_reply_t));
     rc = RECORD_OK;
 
     for (i = 0; i < turn->njobs && rc == RECORD_OK; i++) {
-        if (turn->jobs[i].id == turn->ref) {
-            rc = record_reply(turn, answer, EACH_JOB + (int) i);
+        job = &turn->jobs[i];
+        record_state(job, answer, EACH_JOB + (int) i);
+        job->reply = NULL;
+
+        if (job->live) {
+            rc = record_reply(turn, job, answer, EACH_JOB + (int) i);
         }
     }
 
+    inbound_choose(turn);
     return rc == RECORD_OK ? record_memory(turn, answer) : rc;
 }
 
@@ -242,18 +224,23 @@ record_state(turn_job_t *job, const pg_answer_t *answer, int query)
 }
 
 
-/* The reply of this turn, if an earlier claim of it came so far. */
+/* The reply that answers a job, if an earlier claim of it came so far. */
 static record_e
-record_reply(turn_t *turn, const pg_answer_t *answer, int query)
+record_reply(turn_t *turn, turn_job_t *job, const pg_answer_t *answer,
+    int query)
 {
     turn_reply_t  *reply;
-
-    reply = &turn->reply;
 
     if (pg_text(answer, query, 0, ID) == NULL) {
         return RECORD_OK;
     }
 
+    reply = arena_get(turn->claim->arena, sizeof(turn_reply_t));
+    if (reply == NULL) {
+        return RECORD_AWAY;
+    }
+
+    memset(reply, 0, sizeof(turn_reply_t));
     reply->id = record_text(turn, answer, query, ID);
     reply->state = record_text(turn, answer, query, STATE);
     reply->text = record_text(turn, answer, query, TEXT);
@@ -261,6 +248,7 @@ record_reply(turn_t *turn, const pg_answer_t *answer, int query)
     reply->address = record_text(turn, answer, query, ADDRESS);
     reply->sender = record_text(turn, answer, query, SENDER);
     reply->surface = record_text(turn, answer, query, SURFACE);
+    job->reply = reply;
 
     return reply->id == NULL || reply->state == NULL || reply->text == NULL
            || reply->provider == NULL || reply->address == NULL

@@ -39,7 +39,8 @@ static const char  record_add_jobs[] =
     "  $4::bigint, e.payload, to_timestamp(e.received / 1000.0)"
     " FROM jsonb_to_recordset($5::jsonb)"
     "  AS e (id uuid, kind text, status text, reason text, received bigint,"
-    "   payload jsonb)"
+    "   payload jsonb, n integer)"
+    " ORDER BY e.n"
     " ON CONFLICT (tenant, id) DO UPDATE"
     " SET status = excluded.status, reason = excluded.reason,"
     "  attempts = excluded.attempts, turn_token = excluded.turn_token"
@@ -95,6 +96,7 @@ record_jobs_as(turn_t *turn, record_form_e form)
     }
 
     pg_clear(&answer);
+    turn->recorded = 1;
     inbound_choose(turn);
     return RECORD_OK;
 }
@@ -233,4 +235,30 @@ record_member(setter_buf_t *buf, const char *name, const char *text)
     str.data = text;
     str.len = strlen(text);
     setter_json_member(buf, name, str);
+}
+
+
+const char *
+record_ids(turn_t *turn)
+{
+    size_t        i;
+    setter_buf_t  buf;
+
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena),
+                    (SETTER_UUID_LEN + 1) * turn->njobs + 3);
+    setter_buf_byte(&buf, '{');
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (turn->recorded && !turn->jobs[i].live) {
+            continue;
+        }
+
+        if (buf.len > 1) {
+            setter_buf_byte(&buf, ',');
+        }
+        setter_buf_append(&buf, turn->jobs[i].id, SETTER_UUID_LEN);
+    }
+
+    setter_buf_append(&buf, "}", 2);
+    return buf.failed ? NULL : buf.data;
 }

@@ -35,29 +35,6 @@ typedef enum {
     TURN_LOST           /* the lane is another's: leave everything alone */
 } turn_end_e;
 
-/* A job of the turn; text is from the turn's arena. */
-typedef struct {
-    const char     *id;             /* as it is recorded */
-    setter_job_t    job;
-    setter_str_t    surface;
-    setter_str_t    envelope;
-    int64_t         received_ms;
-    const char     *unfit;          /* why it cannot be answered, or NULL */
-    unsigned        readable:1;     /* the envelope is one */
-    unsigned        live:1;         /* still to be answered */
-    unsigned        repeated:1;     /* its message is another job's */
-} turn_job_t;
-
-typedef struct kind_s  kind_t;
-
-/* What became of a unit of work in PostgreSQL. */
-typedef enum {
-    RECORD_OK = 0,
-    RECORD_HELD,        /* a condition does not hold: nothing was changed */
-    RECORD_AWAY,        /* PostgreSQL did not answer: done or not */
-    RECORD_REFUSED      /* PostgreSQL will never take this data */
-} record_e;
-
 /* The reply; state is NULL while there is none. */
 typedef struct {
     const char     *id;             /* our message id */
@@ -71,6 +48,32 @@ typedef struct {
     long            prompt_tokens;
     long            completion_tokens;
 } turn_reply_t;
+
+/* A job of the turn; text is from the turn's arena. */
+typedef struct {
+    const char     *id;             /* as it is recorded */
+    turn_reply_t   *reply;          /* that answers it, of an earlier claim;
+                                       or NULL */
+    setter_job_t    job;
+    setter_str_t    surface;
+    setter_str_t    envelope;
+    int64_t         received_ms;
+    const char     *unfit;          /* why it cannot be answered, or NULL */
+    unsigned        readable:1;     /* the envelope is one */
+    unsigned        live:1;         /* still to be answered */
+    unsigned        repeated:1;     /* its message is another job's */
+    unsigned        later:1;        /* live, and not for this reply */
+} turn_job_t;
+
+typedef struct kind_s  kind_t;
+
+/* What became of a unit of work in PostgreSQL. */
+typedef enum {
+    RECORD_OK = 0,
+    RECORD_HELD,        /* a condition does not hold: nothing was changed */
+    RECORD_AWAY,        /* PostgreSQL did not answer: done or not */
+    RECORD_REFUSED      /* PostgreSQL will never take this data */
+} record_e;
 
 struct turn_s {
     worker_t       *worker;
@@ -98,6 +101,7 @@ struct turn_s {
     int64_t         llm_ms;
     int64_t         send_ms;
 
+    unsigned        recorded:1;     /* which jobs are live is known */
     unsigned        taken_over:1;
     unsigned        suspended:1;
     unsigned        suspect:1;      /* crashed a worker twice */
