@@ -11,15 +11,16 @@
 #include "setter_json.h"
 
 
+#define INBOUND_ID_MAX     256  /* bytes of an address or a provider's id */
 #define INBOUND_TRACE_AT   3    /* in a traceparent */
 #define INBOUND_TRACE_LEN  32
 
 
-static const char *inbound_id(turn_t *turn, const setter_job_header_t *header);
 static int inbound_known(const turn_t *turn, const char *id);
 static void inbound_trace(setter_str_t trace);
 static int inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header);
+static void inbound_unfit(turn_job_t *job, const char *reason);
 static int inbound_surface(turn_t *turn, turn_job_t *job);
 static int inbound_same(setter_str_t a, setter_str_t b);
 
@@ -41,7 +42,7 @@ inbound_read(turn_t *turn)
     for (i = 0; i < turn->claim->njobs; i++) {
         claimed = &turn->claim->jobs[i];
 
-        id = inbound_id(turn, &claimed->header);
+        id = inbound_id(turn, claimed->header.id);
         if (id == NULL) {
             return turn_ends(turn, TURN_BACK, -1, "no memory");
         }
@@ -55,6 +56,7 @@ inbound_read(turn_t *turn)
         job->id = id;
         job->envelope = claimed->envelope;
         job->received_ms = claimed->header.received_ms;
+        job->status = "processing";
 
         if (inbound_judge(turn, job, &claimed->header) != SETTER_OK) {
             return turn_ends(turn, TURN_BACK, -1, "no memory");
@@ -83,25 +85,20 @@ inbound_trace(setter_str_t trace)
 }
 
 
-/*
- * The id under which a job is recorded.  Whoever appends to the inbox may
- * call a job what he likes; what is no UUID becomes one, always the same.
- */
-static const char *
-inbound_id(turn_t *turn, const setter_job_header_t *header)
+const char *
+inbound_id(turn_t *turn, setter_str_t id)
 {
-    char  id[SETTER_UUID_LEN];
+    char  made[SETTER_UUID_LEN];
 
-    if (setter_uuid_valid(header->id)) {
-        return arena_copy(turn->claim->arena, header->id.data,
-                          header->id.len);
+    if (setter_uuid_valid(id)) {
+        return arena_copy(turn->claim->arena, id.data, id.len);
     }
 
-    if (setter_uuid_from_key(id, header->tenant, header->id) != SETTER_OK) {
+    if (setter_uuid_from_key(made, turn->claim->tenant, id) != SETTER_OK) {
         return NULL;
     }
 
-    return arena_copy(turn->claim->arena, id, sizeof(id));
+    return arena_copy(turn->claim->arena, made, sizeof(made));
 }
 
 
@@ -143,7 +140,7 @@ inbound_judge(turn_t *turn, turn_job_t *job,
     if (rc == SETTER_ERROR) {
         memset(&job->job, 0, sizeof(setter_job_t));
         job->job.kind = header->kind;
-        job->unfit = "the envelope cannot be read";
+        inbound_unfit(job, "the envelope cannot be read");
         return SETTER_OK;
     }
 
@@ -152,9 +149,27 @@ inbound_judge(turn_t *turn, turn_job_t *job,
     }
 
     job->readable = 1;
-    job->unfit = turn->kind->unfit(job, header);
+
+    if (setter_job_header_has(header, "over")) {
+        job->status = "failed";
+        job->reason = "quota exceeded";
+    }
+
+    inbound_unfit(job, turn->kind->unfit(job, header));
 
     return inbound_surface(turn, job);
+}
+
+
+/* There is no message in it that could be recorded, or none to be trusted. */
+static void
+inbound_unfit(turn_job_t *job, const char *reason)
+{
+    if (reason != NULL) {
+        job->unfit = reason;
+        job->status = "dead";
+        job->reason = reason;
+    }
 }
 
 
@@ -170,6 +185,17 @@ inbound_disagrees(const turn_job_t *job, const setter_job_header_t *header)
     }
 
     return NULL;
+}
+
+
+const char *
+inbound_unclear(const setter_job_t *job)
+{
+    return job->provider.len == 0 || job->provider.len > INBOUND_ID_MAX
+           || job->from.len == 0 || job->from.len > INBOUND_ID_MAX
+           || job->to.len > INBOUND_ID_MAX
+           || job->provider_id.len > INBOUND_ID_MAX
+           ? "an address or id is missing or too long" : NULL;
 }
 
 

@@ -6,18 +6,19 @@
 
 #include "reply/kind.h"
 #include "reply/record.h"
+#include "runtime/log.h"
 
 
 static const char *kind_none_unfit(const turn_job_t *job,
     const setter_job_header_t *header);
-static turn_end_e kind_none_record(turn_t *turn);
 
 
 static const kind_t *const  kinds[] = {
-    &kind_message
+    &kind_message,
+    &kind_record
 };
 
-static const kind_step_pt  kind_none_steps[] = { kind_none_record, NULL };
+static const kind_step_pt  kind_none_steps[] = { kind_record_jobs, NULL };
 
 static const kind_t  kind_none = {
     "", kind_none_unfit, kind_none_steps
@@ -51,8 +52,32 @@ kind_none_unfit(const turn_job_t *job, const setter_job_header_t *header)
 }
 
 
-static turn_end_e
-kind_none_record(turn_t *turn)
+turn_end_e
+kind_record_jobs(turn_t *turn)
 {
-    return turn_recorded(turn, record_jobs(turn));
+    turn_end_e  end;
+
+    end = turn_recorded(turn, record_jobs(turn));
+    if (end != TURN_GOES_ON) {
+        return end;
+    }
+
+    if (turn->ref == NULL) {
+        return TURN_DONE;
+    }
+
+    return turn->claim->dead
+           ? turn_settle(turn, NULL, NULL, "dead", kind_given_up(turn))
+           : TURN_GOES_ON;
+}
+
+
+const char *
+kind_given_up(turn_t *turn)
+{
+    log_error("jobs given up", "tenant", turn->tenant, "job",
+              turn_job(turn));
+
+    return arena_copy(turn->claim->arena, turn->claim->reason.data,
+                      turn->claim->reason.len);
 }

@@ -29,8 +29,18 @@ struct kind_s {
 /* Never NULL: jobs of a kind that is not known are recorded as dead. */
 const kind_t *kind_find(setter_str_t name);
 
+/*
+ * The first step of kinds without a conversation: records the jobs.  Those
+ * that are given up, or were finished before, end here.
+ */
+turn_end_e kind_record_jobs(turn_t *turn);
+
+/* Says that the jobs are given up; why, or NULL: no memory. */
+const char *kind_given_up(turn_t *turn);
+
 
 extern const kind_t  kind_message;
+extern const kind_t  kind_record;
 
 
 #endif /* KIND_H */

@@ -9,7 +9,6 @@
 #include "reply/inbound.h"
 #include "reply/kind.h"
 #include "reply/record.h"
-#include "runtime/log.h"
 
 
 static const char *message_unfit(const turn_job_t *turn_job,
@@ -59,11 +58,9 @@ message_unfit(const turn_job_t *turn_job, const setter_job_header_t *header)
         return "unknown provider";
     }
 
-    if (job->from.len == 0 || job->from.len > INBOUND_ID_MAX
-        || job->to.len > INBOUND_ID_MAX
-        || job->provider_id.len > INBOUND_ID_MAX)
-    {
-        return "an address or id is missing or too long";
+    reason = inbound_unclear(job);
+    if (reason != NULL) {
+        return reason;
     }
 
     return job->text.len == 0 ? "no text" : NULL;
@@ -98,11 +95,7 @@ message_judge(turn_t *turn)
     }
 
     if (turn->claim->dead) {
-        log_error("jobs given up", "tenant", turn->tenant, "job",
-                  turn_job(turn));
-        return message_drop(turn, "dead", arena_copy(turn->claim->arena,
-                                           turn->claim->reason.data,
-                                           turn->claim->reason.len));
+        return message_drop(turn, "dead", kind_given_up(turn));
     }
 
     if (turn->suspended) {

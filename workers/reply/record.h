@@ -21,6 +21,9 @@ record_e record_inbound(turn_t *turn);
  */
 record_e record_jobs(turn_t *turn);
 
+/* Records messages that were handled elsewhere, as their jobs say. */
+record_e record_handled(turn_t *turn);
+
 /*
  * Stores the reply as composed, and with the live jobs that it answers them.
  * RECORD_HELD: the turn is stale.

@@ -26,6 +26,9 @@ enum {
 
 
 static record_e record_inbound_as(turn_t *turn, record_form_e form);
+static int record_arrived(turn_t *turn, record_form_e form,
+    pg_query_t *queries);
+static record_e record_handled_as(turn_t *turn, record_form_e form);
 static record_e record_view(turn_t *turn, const pg_answer_t *answer);
 static void record_state(turn_job_t *job, const pg_answer_t *answer,
     int query);
@@ -52,6 +55,14 @@ static const char  record_take[] =
     "  window_until = greatest(c.window_until, excluded.window_until)"
     " RETURNING turn_token = $3, taken_over,"
     "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1)";
+
+/* The same where no turn of ours is taken. */
+static const char  record_open[] =
+    "INSERT INTO conversations AS c (tenant, lane, window_until)"
+    " VALUES ($1, $2,"
+    "  least(to_timestamp($3::bigint / 1000.0), now()) + interval '24 hours')"
+    " ON CONFLICT (tenant, lane) DO UPDATE"
+    " SET window_until = greatest(c.window_until, excluded.window_until)";
 
 static const char  record_contacts[] =
     "INSERT INTO contacts AS c (tenant, provider, address, profile)"
@@ -122,7 +133,7 @@ record_inbound_as(turn_t *turn, record_form_e form)
 {
     size_t         i, n;
     record_e       rc;
-    const char    *tenant, *lane, *token, *ids, *list;
+    const char    *tenant, *lane, *token, *ids;
     const char    *received, *exchanges, *rows;
     pg_query_t    *queries;
     pg_answer_t    answer;
@@ -131,7 +142,6 @@ record_inbound_as(turn_t *turn, record_form_e form)
     lane = turn->lane;
     token = turn->claim->token;
     ids = record_ids(turn);
-    list = record_list(turn, form);
     received = unit_number(turn, turn->jobs[turn->njobs - 1].received_ms);
     exchanges = unit_number(turn, turn->worker->memory_exchanges);
     rows = unit_number(turn, RECORD_BURST
@@ -140,19 +150,14 @@ record_inbound_as(turn_t *turn, record_form_e form)
     n = EACH_JOB + turn->njobs;
     queries = arena_get(turn->claim->arena, n * sizeof(pg_query_t));
 
-    if (ids == NULL || list == NULL || received == NULL || exchanges == NULL
-        || rows == NULL || queries == NULL
-        || record_list_queries(turn, list, &queries[TENANT], &queries[JOBS])
-           != 0)
+    if (ids == NULL || received == NULL || exchanges == NULL || rows == NULL
+        || queries == NULL || record_arrived(turn, form, queries) != 0)
     {
         return RECORD_AWAY;
     }
 
     queries[TAKE] = (pg_query_t) {
         record_take, 4, { tenant, lane, token, received } };
-    queries[CONTACTS] = (pg_query_t) { record_contacts, 2, { tenant, list } };
-    queries[MESSAGES] = (pg_query_t) {
-        record_messages, 3, { tenant, lane, list } };
     queries[SAID] = (pg_query_t) {
         record_said, 5, { tenant, lane, ids, exchanges, rows } };
 
@@ -164,6 +169,59 @@ record_inbound_as(turn_t *turn, record_form_e form)
     rc = unit_run(turn, queries, (int) n, &answer);
     if (rc == RECORD_OK) {
         rc = record_view(turn, &answer);
+        pg_clear(&answer);
+    }
+
+    return rc;
+}
+
+
+/* The statements for whom and what came in.  0, or -1: no memory. */
+static int
+record_arrived(turn_t *turn, record_form_e form, pg_query_t *queries)
+{
+    const char  *list;
+
+    list = record_list(turn, form);
+    if (list == NULL) {
+        return -1;
+    }
+
+    queries[CONTACTS] = (pg_query_t) {
+        record_contacts, 2, { turn->tenant, list } };
+    queries[MESSAGES] = (pg_query_t) {
+        record_messages, 3, { turn->tenant, turn->lane, list } };
+
+    return record_list_queries(turn, list, &queries[TENANT], &queries[JOBS]);
+}
+
+
+record_e
+record_handled(turn_t *turn)
+{
+    return record_as(turn, record_handled_as);
+}
+
+
+static record_e
+record_handled_as(turn_t *turn, record_form_e form)
+{
+    record_e      rc;
+    const char   *received;
+    pg_query_t    queries[SAID];
+    pg_answer_t   answer;
+
+    received = unit_number(turn, turn->jobs[0].received_ms);
+
+    if (received == NULL || record_arrived(turn, form, queries) != 0) {
+        return RECORD_AWAY;
+    }
+
+    queries[TAKE] = (pg_query_t) {
+        record_open, 3, { turn->tenant, turn->lane, received } };
+
+    rc = unit_run(turn, queries, SAID, &answer);
+    if (rc == RECORD_OK) {
         pg_clear(&answer);
     }
 

@@ -156,7 +156,7 @@ record_list(turn_t *turn, record_form_e form)
 }
 
 
-/* One that is not fit to be answered is dead at once, and no message. */
+/* One that is not fit to be handled is no message. */
 static void
 record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
     record_form_e form)
@@ -167,12 +167,13 @@ record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
     setter_buf_number(buf, job->received_ms);
     record_member(buf, "id", job->id);
     setter_json_member(buf, "kind", job->job.kind);
-    record_member(buf, "status", job->unfit == NULL ? "processing" : "dead");
+    record_member(buf, "status", job->status);
 
-    if (job->unfit != NULL) {
-        record_member(buf, "reason", job->unfit);
+    if (job->reason != NULL) {
+        record_member(buf, "reason", job->reason);
+    }
 
-    } else {
+    if (job->unfit == NULL) {
         setter_json_member(buf, "provider", job->job.provider);
         setter_json_member(buf, "provider_id", job->job.provider_id);
         setter_json_member(buf, "address", job->job.from);

@@ -58,7 +58,9 @@ typedef struct {
     setter_str_t    surface;
     setter_str_t    envelope;
     int64_t         received_ms;
-    const char     *unfit;          /* why it cannot be answered, or NULL */
+    const char     *unfit;          /* why it cannot be handled, or NULL */
+    const char     *status;         /* as which it is recorded */
+    const char     *reason;         /* of the status, or NULL */
     unsigned        readable:1;     /* the envelope is one */
     unsigned        live:1;         /* still to be answered */
     unsigned        repeated:1;     /* its message is another job's */
