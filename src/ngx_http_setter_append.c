@@ -35,8 +35,8 @@ ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
-    if (ngx_http_setter_append_lane(r, ctx) != NGX_OK
-        || ngx_http_setter_append_id(ctx) != NGX_OK
+    if (ngx_http_setter_append_id(ctx) != NGX_OK
+        || ngx_http_setter_append_lane(r, ctx) != NGX_OK
         || ngx_http_setter_append_write(ctx, slcf) != NGX_OK)
     {
         return ngx_http_setter_failed;
@@ -93,14 +93,19 @@ ngx_http_setter_append_lane(ngx_http_request_t *r,
     job = &ctx->job;
     value.len = 0;
 
-    if (slcf->lane && ngx_http_complex_value(r, slcf->lane, &value) != NGX_OK)
+    if (slcf->lane
+        && !slcf->format->apart
+        && ngx_http_complex_value(r, slcf->lane, &value) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
     setter_buf_init(&buf, &ctx->alloc, 128);
 
-    if (value.len) {
+    if (slcf->format->apart) {
+        setter_lane_job(&buf, job->tenant, job->kind, job->id);
+
+    } else if (value.len) {
         setter_lane_custom(&buf, job->tenant, ngx_http_setter_text(&value));
 
     } else {
@@ -157,8 +162,11 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
     header.kind = job->kind;
     header.lane = job->lane;
     header.received_ms = job->received_ms;
-    header.debounce_ms = slcf->debounce;
-    header.debounce_max_ms = slcf->debounce_max;
+
+    if (!slcf->format->apart) {
+        header.debounce_ms = slcf->debounce;
+        header.debounce_max_ms = slcf->debounce_max;
+    }
 
     setter_buf_init(&ctx->header, &ctx->alloc, 128 + job->lane.len);
     setter_job_header_write(&ctx->header, &header);

@@ -52,6 +52,7 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     }
 
     if (!slcf->compat
+        && !slcf->format->hook
         && r->headers_in.content_type
         && !ngx_http_setter_check_json(&r->headers_in.content_type->value))
     {

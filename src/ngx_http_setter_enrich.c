@@ -47,8 +47,10 @@ ngx_http_setter_enrich(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     setter_buf_init(&data, &ctx->alloc, NGX_HTTP_SETTER_DATA);
 
-    error = setter_json_read(body->data, body->len, 0, plan->paths.elts,
-                             plan->paths.nelts, values, &data, &ctx->alloc);
+    error = setter_json_read(body->data, body->len,
+                             slcf->format->hook ? SETTER_JSON_REPAIR : 0,
+                             plan->paths.elts, plan->paths.nelts, values,
+                             &data, &ctx->alloc);
 
     if (error == SETTER_JSON_NO_MEMORY) {
         return ngx_http_setter_failed;

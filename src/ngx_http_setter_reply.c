@@ -15,6 +15,8 @@ typedef struct {
 } ngx_http_setter_answer_t;
 
 
+static ngx_uint_t ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
+    ngx_http_setter_outcome_e outcome);
 static void ngx_http_setter_decide(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
@@ -131,11 +133,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         ngx_http_setter_decide(r, ctx, outcome);
     }
 
-    code = ngx_http_setter_answers[ctx->outcome].code;
-
-    if (slcf->compat && ctx->outcome != ngx_http_setter_method) {
-        code = NGX_HTTP_CREATED;
-    }
+    code = ngx_http_setter_reply_code(slcf, ctx->outcome);
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
@@ -149,6 +147,37 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     r->expect_tested = 1;
 
     return ngx_http_send_response(r, code, &json, &cv);
+}
+
+
+static ngx_uint_t
+ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
+    ngx_http_setter_outcome_e outcome)
+{
+    if (slcf->format && slcf->format->hook) {
+
+        switch (outcome) {
+
+        case ngx_http_setter_accepted:
+        case ngx_http_setter_unknown_tenant:
+        case ngx_http_setter_forbidden:
+        case ngx_http_setter_json:
+        case ngx_http_setter_fields:
+
+            /* repeating it would change nothing */
+
+            return NGX_HTTP_OK;
+
+        default:
+            return ngx_http_setter_answers[outcome].code;
+        }
+    }
+
+    if (slcf->compat && outcome != ngx_http_setter_method) {
+        return NGX_HTTP_CREATED;
+    }
+
+    return ngx_http_setter_answers[outcome].code;
 }
 
 

@@ -43,6 +43,10 @@ typedef struct {
     const char                   *provider;   /* NULL: the job says */
     const char                   *kind;
     const char                   *lane_channel;   /* NULL: the job's */
+    unsigned                      apart:1;    /* no conversation: each job
+                                                 has a lane of its own */
+    unsigned                      hook:1;     /* a provider posts it, and
+                                                 repeats what is refused */
     const char                   *dedupe;     /* path, or NULL */
     const char                   *tenant;     /* path of a tenant claim */
     const setter_format_field_t  *fields;

@@ -67,6 +67,10 @@ void setter_lane_conversation(setter_buf_t *buf, setter_str_t tenant,
 void setter_lane_custom(setter_buf_t *buf, setter_str_t tenant,
     setter_str_t value);
 
+/* Appends "<tenant>/<kind>/<id>", for a job that has a lane of its own. */
+void setter_lane_job(setter_buf_t *buf, setter_str_t tenant,
+    setter_str_t kind, setter_str_t id);
+
 /* Appends the envelope. */
 void setter_job_write(setter_buf_t *buf, const setter_job_t *job);
 

@@ -47,6 +47,24 @@ setter_lane_custom(setter_buf_t *buf, setter_str_t tenant, setter_str_t value)
 }
 
 
+void
+setter_lane_job(setter_buf_t *buf, setter_str_t tenant, setter_str_t kind,
+    setter_str_t id)
+{
+    size_t  start;
+
+    start = buf->len;
+
+    setter_lane_part(buf, tenant);
+    setter_buf_byte(buf, '/');
+    setter_lane_part(buf, kind);
+    setter_buf_byte(buf, '/');
+    setter_lane_part(buf, id);
+
+    setter_lane_end(buf, start);
+}
+
+
 static void
 setter_lane_part(setter_buf_t *buf, setter_str_t part)
 {

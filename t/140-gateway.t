@@ -143,3 +143,17 @@ Hello
 [200, 200, 200]
 --- response_body_like eval
 ['^\{"status":"ok"', 'setter_accepted_total', '^\{"queued":0,']
+
+
+
+=== TEST 8: Infobip's reports
+--- request eval
+[map { "POST /webhook/infobip-status$_\n" . '{"results":[{"messageId":"1"}]}' }
+    '/acme', '', '', '/No']
+--- more_headers eval
+["", "Host: globex.example.com", "", "Host: globex.example.com"]
+--- error_code eval
+[200, 200, 200, 200]
+--- job eval
+["kind: status\ntenant: acme", "tenant: globex", "tenant: default",
+ "tenant: globex"]

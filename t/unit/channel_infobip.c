@@ -242,6 +242,164 @@ test_no_sender(void **state)
 }
 
 
+/* Reads what Infobip posted: how many reports, and how many are unused. */
+static int
+reports(arena_t *arena, const char *text, size_t len,
+    channel_report_t **found, int *unused)
+{
+    setter_str_t  json;
+
+    json.data = text;
+    json.len = len;
+
+    return infobip_reports(json, found, unused, arena);
+}
+
+
+static int
+is(setter_str_t value, const char *text)
+{
+    return channel_is(value, text);
+}
+
+
+static void
+test_report_samples(void **state)
+{
+    int                unused;
+    char              *text;
+    size_t             i, len;
+    arena_t           *arena;
+    channel_report_t  *report;
+
+    static const struct {
+        const char  *name, *state, *reason;
+        int          last;              /* digit of the message's id */
+    } samples[] = {
+        { "delivery-report-delivered", "delivered", "", 1 },
+        { "delivery-report-pending", "sent", "", 4 },
+        { "delivery-report-rejected-no-session", "failed", "EC_NO_SESSION",
+          2 },
+        { "delivery-report-undeliverable", "failed", "EC_UNKNOWN_USER", 3 },
+        { "seen-report", "read", "", 1 },
+    };
+
+    (void) state;
+
+    len = 0;
+    arena = arena_create();
+
+    for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+        print_message("# %s\n", samples[i].name);
+        text = sample_read(arena, arena_printf(arena, "t/data/infobip/%s.json",
+                                               samples[i].name), &len);
+        assert_non_null(text);
+        assert_int_equal(reports(arena, text, len, &report, &unused), 1);
+        assert_int_equal(unused, 0);
+        assert_string_equal(report->state, samples[i].state);
+        assert_true(is(report->reason, samples[i].reason));
+
+        /* the callback's data is none of our ids there */
+        assert_true(is(report->provider_id, arena_printf(arena,
+                       "a1a1a1a1-0000-4000-8000-00000000000%d",
+                       samples[i].last)));
+        assert_memory_equal(report->message_id.data,
+                            report->provider_id.data, 36);
+    }
+
+    text = sample_read(arena, "t/data/infobip/delivery-report-batch.json",
+                       &len);
+    assert_int_equal(reports(arena, text, len, &report, &unused), 2);
+    assert_true(is(report[1].provider_id,
+                   "a1a1a1a1-0000-4000-8000-000000000006"));
+    arena_destroy(arena);
+}
+
+
+static void
+test_odd_reports(void **state)
+{
+    int                unused;
+    size_t             i;
+    arena_t           *arena;
+    channel_report_t  *report;
+
+    static const struct {
+        const char  *json;
+        int          n, unused;
+    } odd[] = {
+        { "{\"results\":[]}", 0, 0 },
+        { "{\"results\":{}}", 0, 0 },
+        { "{\"results\"", 0, 0 },
+        { "{}", 0, 0 },
+        { "{\"results\":[null,1,\"x\",[],{}]}", 0, 5 },
+        { "{\"results\":[{\"messageId\":\"m\",\"status\":{\"groupName\":"
+          "\"NEW\"}},{\"messageId\":\"m\",\"message\":{}}]}", 0, 2 },
+        { "{\"results\":[{\"seenAt\":\"2026\"}]}", 0, 1 },
+        { "{\"results\":[{\"messageId\":7,\"seenAt\":\"2026\"}]}", 1, 0 },
+        { "{\"results\":[{\"callbackData\":"
+          "\"a1a1a1a1-0000-4000-8000-000000000007\","
+          "\"messageId\":\"theirs\",\"status\":{\"groupName\":"
+          "\"EXPIRED\",\"name\":\"EXPIRED_EXPIRED\"}}]}", 1, 0 },
+    };
+
+    (void) state;
+
+    arena = arena_create();
+
+    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        print_message("# %s\n", odd[i].json);
+        assert_int_equal(reports(arena, odd[i].json, strlen(odd[i].json),
+                                 &report, &unused), odd[i].n);
+        assert_int_equal(unused, odd[i].unused);
+    }
+
+    assert_true(is(report->message_id,
+                   "a1a1a1a1-0000-4000-8000-000000000007"));
+    assert_true(is(report->provider_id, "theirs"));
+    assert_true(is(report->reason, "EXPIRED_EXPIRED"));
+    arena_destroy(arena);
+}
+
+
+/* More than one look at the document takes in. */
+static void
+test_many_reports(void **state)
+{
+    int                i, n, unused;
+    arena_t           *arena;
+    setter_buf_t       json;
+    channel_report_t  *report;
+
+    (void) state;
+
+    arena = arena_create();
+
+    for (n = 63; n <= 129; n += 1 + 62 * (n == 65)) {
+        setter_buf_init(&json, arena_alloc(arena), 0);
+        setter_buf_text(&json, "{\"results\":[0");
+
+        for (i = 1; i < n; i++) {
+            setter_buf_text(&json, ",{\"seenAt\":\"\",\"messageId\":\"");
+            setter_buf_number(&json, i);
+            setter_buf_text(&json, "\"}");
+        }
+
+        setter_buf_text(&json, "]}");
+        assert_int_equal(reports(arena, json.data, json.len, &report,
+                                 &unused), n - 1);
+        assert_int_equal(unused, 1);
+
+        for (i = 1; i < n; i++) {
+            assert_true(is(report[i - 1].provider_id,
+                           arena_printf(arena, "%d", i)));
+        }
+    }
+
+    arena_destroy(arena);
+}
+
+
 int
 main(void)
 {
@@ -253,6 +411,9 @@ main(void)
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_no_sender),
+        cmocka_unit_test(test_report_samples),
+        cmocka_unit_test(test_odd_reports),
+        cmocka_unit_test(test_many_reports),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -119,6 +119,8 @@ test_find(void **state)
     assert_string_equal(setter_format_find(unit_str("engine"))->provider,
                         "infobip");
     assert_null(setter_format_find(unit_str("generic"))->provider);
+    assert_string_equal(setter_format_find(unit_str("infobip_status"))->kind,
+                        "status");
     assert_null(setter_format_find(unit_str("")));
     assert_null(setter_format_find(unit_str("ManyChat")));
     assert_null(setter_format_find(cut));

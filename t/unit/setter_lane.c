@@ -71,6 +71,21 @@ test_custom(void **state)
 
 
 static void
+test_job(void **state)
+{
+    lane_t  lane;
+
+    (void) state;
+
+    setter_buf_init(&lane.buf, unit_memory_init(&lane.memory, -1), 0);
+    setter_lane_job(&lane.buf, unit_str("acme"), unit_str("status"),
+                    unit_str("wamid.1/2:3%"));
+    assert_text(lane.buf, "acme/status/wamid.1%2F2%3A3%25");
+    unit_memory_free(&lane.memory);
+}
+
+
+static void
 test_appends(void **state)
 {
     lane_t  lane;
@@ -174,6 +189,7 @@ test_cut_between_encoded(void **state)
 static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_conversation),
     cmocka_unit_test(test_custom),
+    cmocka_unit_test(test_job),
     cmocka_unit_test(test_appends),
     cmocka_unit_test(test_longest),
     cmocka_unit_test(test_too_long),

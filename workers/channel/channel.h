@@ -38,6 +38,14 @@ typedef struct {
     char              reason[160];
 } channel_answer_t;
 
+/* What a provider reports of a message that it took. */
+typedef struct {
+    setter_str_t  message_id;       /* ours, or empty */
+    setter_str_t  provider_id;      /* the provider's, or empty */
+    const char   *state;            /* "sent", "delivered", "read", "failed" */
+    setter_str_t  reason;           /* failed: why, or empty */
+} channel_report_t;
+
 typedef struct {
     const char  *base_url;
     const char  *api_key;
@@ -62,6 +70,14 @@ typedef struct {
      */
     int64_t           (*pace)(const channel_account_t *account,
         int64_t limit_ms);
+
+    /*
+     * Reads the reports out of what the provider posted, a JSON object, into
+     * *reports.  *unused counts what is there and is none that it knows.
+     * How many, or -1: no memory.  NULL: the provider posts none.
+     */
+    int               (*reports)(setter_str_t json,
+        channel_report_t **reports, int *unused, arena_t *arena);
 } channel_t;
 
 /* The provider of that name, or NULL. */

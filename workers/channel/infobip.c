@@ -59,7 +59,7 @@ static int infobip_find(setter_str_t name, channel_result_e *result);
 
 
 const channel_t  channel_infobip = {
-    "infobip", infobip_check, infobip_send, NULL
+    "infobip", infobip_check, infobip_send, NULL, infobip_reports
 };
 
 

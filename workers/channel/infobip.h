@@ -1,5 +1,5 @@
 /*
- * Infobip's two pure functions, for its unit test.
+ * Infobip's pure functions, for itself and its unit test.
  */
 
 #ifndef INFOBIP_H
@@ -14,6 +14,10 @@ void infobip_write(const channel_message_t *message, setter_str_t from,
 
 void infobip_judge(const http_response_t *response, channel_answer_t *answer,
     arena_t *arena);
+
+/* channel_t's reports */
+int infobip_reports(setter_str_t json, channel_report_t **reports,
+    int *unused, arena_t *arena);
 
 
 #endif /* INFOBIP_H */

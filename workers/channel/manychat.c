@@ -62,7 +62,7 @@ static channel_result_e manychat_judge_error(const http_response_t *response,
 
 
 const channel_t  channel_manychat = {
-    "manychat", manychat_check, manychat_send, manychat_pace
+    "manychat", manychat_check, manychat_send, manychat_pace, NULL
 };
 
 

@@ -15,7 +15,8 @@ static const char *kind_none_unfit(const turn_job_t *job,
 
 static const kind_t *const  kinds[] = {
     &kind_message,
-    &kind_record
+    &kind_record,
+    &kind_status
 };
 
 static const kind_step_pt  kind_none_steps[] = { kind_record_jobs, NULL };

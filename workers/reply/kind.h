@@ -41,6 +41,7 @@ const char *kind_given_up(turn_t *turn);
 
 extern const kind_t  kind_message;
 extern const kind_t  kind_record;
+extern const kind_t  kind_status;
 
 
 #endif /* KIND_H */

@@ -60,5 +60,12 @@ record_e record_unsent(turn_t *turn, const char *error);
 record_e record_settled(turn_t *turn, const char *state,
     const char *provider_id, const char *status, const char *reason);
 
+/*
+ * Moves the message that a report names forward, never back; provider is
+ * whose report it is, or empty.  RECORD_HELD: there is no such message.
+ */
+record_e record_report(turn_t *turn, setter_str_t provider,
+    const channel_report_t *report);
+
 
 #endif /* RECORD_H */
