@@ -152,6 +152,135 @@ subtest 'tenant' => sub {
     like($err, qr/"a'b" is not a slug/, 'says so');
 };
 
+# A tenant's settings as the queue has them.
+sub settings {
+    my %has = $redis->hgetall("setter:{mm}:tenant:$_[0]");
+    return \%has;
+}
+
+subtest 'tenant set, show' => sub {
+    is(ctl('tenant', 'set', 'acme', 'weight=5', 'cap=7', 'quota_minute=60',
+        'quota_day=1000', 'worker=outside', 'mid_turn=merge'), 0, 'set')
+        or diag $err;
+    is_deeply(settings('acme'), { weight => 5, cap => 7, minute => 60,
+        day => 1000, outside => 1 }, 'the queue goes by it');
+    is(ctl('--json', 'tenant', 'show', 'acme'), 0, 'show');
+    my ($row) = @{ json() };
+    is_deeply([@$row{qw(slug weight cap quota_minute quota_day worker
+        mid_turn held)}], ['acme', 5, 7, 60, 1000, 'outside', 'merge',
+        JSON::XS::false()], 'all of it');
+
+    is(ctl('tenant', 'set', 'acme', 'cap=', 'worker=own'), 0, 'set back');
+    is_deeply(settings('acme'), { weight => 5, minute => 60, day => 1000 },
+        'to the default');
+    is(ctl('tenant', 'set', 'acme', map { "$_=" } qw(weight quota_minute
+        quota_day mid_turn)), 0, 'all');
+    is_deeply(settings('acme'), {}, 'of them');
+    ctl('--json', 'tenant', 'show', 'acme');
+    is_deeply([@{ json()->[0] }{qw(weight cap quota_minute quota_day worker
+        mid_turn)}], [1, 200, 0, 0, 'own', 'queue'], 'on record too');
+
+    for (['weight=0', qr/weight is a number from 1 to 1000, not "0"/],
+         ['weight=1001', qr/weight/], ['cap=many', qr/cap is a number/],
+         ['cap=5x', qr/cap/], ['quota_day=-1', qr/quota_day/],
+         ['quota_minute=9999999999', qr/quota_minute/],
+         ['worker=theirs', qr/worker is own or outside, not "theirs"/],
+         ['mid_turn=drop', qr/mid_turn is queue or merge/],
+         ['colour=red', qr/there is no field "colour"/],
+         ['weight', qr/"weight" is not FIELD=VALUE/]) {
+        my ($word, $says) = @$_;
+        is(ctl('tenant', 'set', 'acme', 'cap=3', $word), 1, "wrong: $word");
+        like($err, $says, 'said');
+    }
+    is_deeply(settings('acme'), {}, 'and nothing is set');
+    is(ctl('tenant', $_, 'nobody', 'cap=3'), $_ eq 'set' ? 1 : 2,
+        "$_ of a tenant that is not there") for qw(set show);
+    is(ctl('tenant', 'show', 'nobody'), 1, 'show of one');
+    like($err, qr/no tenant "nobody"/, 'said');
+    is(ctl('tenant', 'set', 'acme'), 2, 'no field');
+};
+
+subtest 'tenant hold, release' => sub {
+    is(ctl('tenant', 'hold', 'acme'), 0, 'hold');
+    is_deeply(settings('acme'), { held => 1 }, 'the queue holds it');
+    ctl('--json', 'tenant', 'list');
+    is_deeply([map { $_->{slug} } grep { $_->{held} } @{ json() }], ['acme'],
+        'the list tells');
+    is(ctl('tenant', 'release', 'acme'), 0, 'release');
+    is_deeply(settings('acme'), {}, 'the queue does not');
+    is(ctl('tenant', 'hold', 'nobody'), 1, 'a tenant that is not there');
+    is(ctl('tenant', 'hold'), 2, 'none');
+};
+
+subtest 'lane hold, release, list' => sub {
+    my $queue = Setter::Queue->new($redis, tag => 'mm');
+    my $lane = 'acme/conv/x:-:15550100';
+    $queue->append(id => 'held', lane => $lane);
+    is(ctl('lane', 'hold', $lane), 0, 'hold') or diag $err;
+    is_deeply($queue->claim->{turns}, [], 'it is not handed out');
+    is(ctl('lane', 'hold', $lane), 1, 'once more');
+    like($err, qr/held already/, 'says so');
+
+    $postgres->as_tenant('other', "INSERT INTO conversations (tenant, lane,
+        window_until, taken_over) VALUES ('other', 'other/conv/y', now(),
+        true), ('other', 'other/conv/z', now(), false)");
+    ctl('--json', 'lane', 'list');
+    is_deeply([map { "$_->{lane} $_->{held} $_->{taken_over}" } @{ json() }],
+        ["$lane 1 0", 'other/conv/y 0 1'], 'lanes of both causes');
+    ctl('--json', 'lane', 'list', 'acme');
+    is(@{ json() }, 1, "or a tenant's");
+
+    is(ctl('lane', 'release', $lane), 0, 'release');
+    is($queue->claim->{turns}[0]{lane}, $lane, 'it is handed out');
+    is(ctl('lane', 'release', $lane), 1, 'once more');
+    like($err, qr/not held/, 'says so');
+    $redis->flushall;
+    is(ctl('lane', 'hold', $lane), 0, 'held again');
+    $redis->flushall;
+    is(ctl('lane', 'hold', $lane), 0, 'one that only the record knows');
+    is_deeply([$redis->zrange($queue->key('held'), 0, -1)], [$lane],
+        'is told once more');
+    is(ctl('lane', 'release', $lane), 0, 'released');
+
+    for ('acme', 'acme/conv', 'acme/conv/', 'Acme/conv/x', "acme/conv/\n",
+         '/conv/x', 'acme//x', 'acme/conv/' . 'x' x 512) {
+        is(ctl('lane', 'hold', $_), 1, 'no lane');
+        like($err, qr/is not a lane/, 'said');
+    }
+};
+
+subtest 'what is recorded but not told' => sub {
+    $redis->acl('SETUSER', 'default', '-fcall');
+    is(ctl('tenant', 'hold', 'acme'), 1, 'Redis does not take it');
+    like($err, qr/recorded, but not in effect.*Run it again/, 'said');
+    is(ctl('lane', 'hold', 'acme/conv/x'), 1, 'nor a lane');
+    like($err, qr/recorded, but not in effect/, 'said');
+    $redis->acl('SETUSER', 'default', '+fcall');
+    ctl('--json', 'tenant', 'show', 'acme');
+    ok(json()->[0]{held}, 'it is on record');
+    is(ctl('tenant', 'release', 'acme'), 0, 'and can be undone');
+    is(ctl('lane', 'release', 'acme/conv/x'), 0, 'so can the lane');
+};
+
+subtest 'worker list' => sub {
+    $redis->flushall;
+    is(ctl('worker', 'list'), 0, 'none');
+    is($out, "none\n", 'said');
+    my $queue = Setter::Queue->new($redis, tag => 'mm', worker => 'a"1');
+    $redis_server->load_library($redis);
+    $queue->append(id => $_, lane => "acme/conv/$_") for 1, 2;
+    $queue->claim(slots => 5);
+    is(ctl('--json', 'worker', 'list'), 0, 'one');
+    my ($worker) = @{ json() };
+    is_deeply([@$worker{qw(name turns slots)}], ['a"1', 2, 5],
+        'with what it has in hand');
+    ok($worker->{age_ms} < 60000, 'seen just now');
+    is(ctl('worker', 'list'), 0, 'as a table');
+    like($out, qr/^a"1 +1\.\d+ +2 +5 +\d+$/m, 'a line each');
+    is(ctl('worker', 'list', 'x'), 2, 'no more words');
+    $redis->flushall;
+};
+
 subtest 'depth' => sub {
     my $queue = Setter::Queue->new($redis, tag => 'mm');
     $redis_server->load_library($redis);

@@ -39,6 +39,23 @@ static const ctl_command_t  commands[] = {
       "refuse a tenant's messages", ctl_tenant_suspend },
     { "tenant list", "",
       "all tenants", ctl_tenant_list },
+    { "tenant show", "SLUG",
+      "a tenant's settings", ctl_tenant_show },
+    { "tenant set", "SLUG FIELD=VALUE...",
+      "change weight, cap, quota_minute, quota_day, worker, mid_turn",
+      ctl_tenant_set },
+    { "tenant hold", "SLUG",
+      "hand out none of a tenant's lanes", ctl_tenant_hold },
+    { "tenant release", "SLUG",
+      "hand them out again", ctl_tenant_release },
+    { "lane hold", "LANE",
+      "let a conversation wait", ctl_lane_hold },
+    { "lane release", "LANE",
+      "hand it out again", ctl_lane_release },
+    { "lane list", "[TENANT]",
+      "lanes that are held, or taken over by a person", ctl_lane_list },
+    { "worker list", "",
+      "workers, and the turns they have in hand", ctl_worker_list },
     { "key add", "SLUG [NAME]",
       "make a tenant's key and show it, once", ctl_key_add },
     { "key list", "[SLUG]",
@@ -105,7 +122,7 @@ int
 main(int argc, char **argv)
 {
     int   first, words;
-    char  usage[2048];
+    char  usage[8192];
     FILE *out;
 
     out = fmemopen(usage, sizeof(usage), "w");

@@ -1,72 +1,145 @@
 /*
- * setterctl tenant add, suspend and list.
+ * setterctl tenant add, suspend, list, set, show, hold and release.
  *
  * The registry is PostgreSQL's; Redis has a set of the active tenants for
- * "setter_tenants known".  Should Redis lose it, the next worker that
- * connects writes it anew.
+ * "setter_tenants known", and the queue goes by settings and holds.  Should
+ * Redis lose them, the next worker that connects writes them anew.
  */
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "reply/settings.h"
 #include "setter_partition.h"
 
 
 #define TENANT_CALL_MS  5000
+#define TENANT_NFIELDS  6
+
+/* A field that may be set; words: the values it may have, else numbers. */
+typedef struct {
+    const char  *name;
+    const char  *initial;
+    long         min, max;
+    const char  *words[3];
+} tenant_field_t;
+
+static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
+    { "weight", "1", 1, 1000, { NULL } },
+    { "cap", "200", 1, 100000, { NULL } },
+    { "quota_minute", "0", 0, 999999999, { NULL } },
+    { "quota_day", "0", 0, 999999999, { NULL } },
+    { "worker", "own", 0, 0, { "own", "outside", NULL } },
+    { "mid_turn", "queue", 0, 0, { "queue", "merge", NULL } },
+};
 
 
-static int tenant_set(ctl_t *ctl, const char *slug, const char *status);
-static int tenant_publish(ctl_t *ctl, const char *slug, const char *command);
+static int tenant_status(ctl_t *ctl, const char *slug, const char *status);
+static int tenant_known(ctl_t *ctl, const char *slug, const char *command);
+static int tenant_print(ctl_t *ctl, const char *sql, const char *slug);
+static int tenant_assign(const char *word, const char *params[]);
+static int tenant_check(const tenant_field_t *field, const char *value);
+static int tenant_number(const tenant_field_t *field, const char *value);
+static int tenant_hold(ctl_t *ctl, const char *slug, const char *held);
+static int tenant_change(ctl_t *ctl, const char *sql, const char *params[],
+    int nparams);
+static int tenant_publish(ctl_t *ctl, const char *slug,
+    const PGresult *result);
+
+
+static const char  tenant_list[] =
+    "SELECT slug, status, held, worker, created_at, updated_at"
+    " FROM tenants WHERE $1::text IS NULL ORDER BY slug";
+
+static const char  tenant_show[] =
+    "SELECT slug, status, weight, cap, quota_minute, quota_day, worker,"
+    " mid_turn, held, created_at, updated_at FROM tenants WHERE slug = $1";
+
+/* In the order of tenant_fields. */
+static const char  tenant_set[] =
+    "UPDATE tenants SET weight = coalesce($2::integer, weight),"
+    " cap = coalesce($3::integer, cap),"
+    " quota_minute = coalesce($4::integer, quota_minute),"
+    " quota_day = coalesce($5::integer, quota_day),"
+    " worker = coalesce($6, worker), mid_turn = coalesce($7, mid_turn)"
+    " WHERE slug = $1 RETURNING " SETTINGS_COLUMNS;
+
+static const char  tenant_held[] =
+    "UPDATE tenants SET held = $2::boolean"
+    " WHERE slug = $1 RETURNING " SETTINGS_COLUMNS;
 
 
 int
 ctl_tenant_add(ctl_t *ctl, int argc, char **argv)
 {
-    return argc == 1 ? tenant_set(ctl, argv[0], "active") : CTL_USAGE;
+    return argc == 1 ? tenant_status(ctl, argv[0], "active") : CTL_USAGE;
 }
 
 
 int
 ctl_tenant_suspend(ctl_t *ctl, int argc, char **argv)
 {
-    return argc == 1 ? tenant_set(ctl, argv[0], "suspended") : CTL_USAGE;
+    return argc == 1 ? tenant_status(ctl, argv[0], "suspended") : CTL_USAGE;
 }
 
 
 int
 ctl_tenant_list(ctl_t *ctl, int argc, char **argv)
 {
-    int      rc, rows;
-    PGconn  *pg;
-
     (void) argv;
 
-    if (argc > 0) {
+    return argc == 0 ? tenant_print(ctl, tenant_list, NULL) : CTL_USAGE;
+}
+
+
+int
+ctl_tenant_show(ctl_t *ctl, int argc, char **argv)
+{
+    return argc == 1 ? tenant_print(ctl, tenant_show, argv[0]) : CTL_USAGE;
+}
+
+
+int
+ctl_tenant_hold(ctl_t *ctl, int argc, char **argv)
+{
+    return argc == 1 ? tenant_hold(ctl, argv[0], "true") : CTL_USAGE;
+}
+
+
+int
+ctl_tenant_release(ctl_t *ctl, int argc, char **argv)
+{
+    return argc == 1 ? tenant_hold(ctl, argv[0], "false") : CTL_USAGE;
+}
+
+
+int
+ctl_tenant_set(ctl_t *ctl, int argc, char **argv)
+{
+    int          i;
+    const char  *params[1 + TENANT_NFIELDS] = { NULL };
+
+    if (argc < 2) {
         return CTL_USAGE;
     }
 
-    pg = ctl_record(ctl);
-    if (pg == NULL) {
-        return CTL_FAILED;
+    params[0] = argv[0];
+
+    for (i = 1; i < argc; i++) {
+        if (tenant_assign(argv[i], params) != CTL_OK) {
+            return CTL_FAILED;
+        }
     }
 
-    rc = ctl_print(ctl, pg, "SELECT slug, status, created_at, updated_at "
-                   "FROM tenants WHERE $1::text IS NULL ORDER BY slug", NULL,
-                   &rows);
-
-    if (ctl->json) {
-        putchar('\n');
-    }
-
-    PQfinish(pg);
-
-    return rc;
+    return tenant_change(ctl, tenant_set, params, 1 + TENANT_NFIELDS);
 }
 
 
 static int
-tenant_set(ctl_t *ctl, const char *slug, const char *status)
+tenant_status(ctl_t *ctl, const char *slug, const char *status)
 {
     int           rc;
     PGconn       *pg;
@@ -104,13 +177,13 @@ tenant_set(ctl_t *ctl, const char *slug, const char *status)
         return rc;
     }
 
-    return tenant_publish(ctl, slug,
-                          strcmp(status, "active") == 0 ? "SADD" : "SREM");
+    return tenant_known(ctl, slug,
+                        strcmp(status, "active") == 0 ? "SADD" : "SREM");
 }
 
 
 static int
-tenant_publish(ctl_t *ctl, const char *slug, const char *command)
+tenant_known(ctl_t *ctl, const char *slug, const char *command)
 {
     int           rc;
     char          key[SETTER_KEY_MAX];
@@ -134,4 +207,164 @@ tenant_publish(ctl_t *ctl, const char *slug, const char *command)
     freeReplyObject(reply);
 
     return rc;
+}
+
+
+/* Of all tenants, or of one, which has to be there. */
+static int
+tenant_print(ctl_t *ctl, const char *sql, const char *slug)
+{
+    int      rc, rows;
+    PGconn  *pg;
+
+    pg = ctl_record(ctl);
+    if (pg == NULL) {
+        return CTL_FAILED;
+    }
+
+    rc = ctl_print(ctl, pg, sql, slug, &rows);
+
+    if (ctl->json) {
+        putchar('\n');
+    }
+
+    PQfinish(pg);
+
+    return rc == CTL_OK && slug != NULL && rows == 0
+           ? ctl_fail("there is no tenant \"%s\"", slug) : rc;
+}
+
+
+/* "cap=100", into the parameter of the field; "cap=" is the default. */
+static int
+tenant_assign(const char *word, const char *params[])
+{
+    size_t                 i, len;
+    const char            *value;
+    const tenant_field_t  *field;
+
+    len = strcspn(word, "=");
+
+    if (word[len] == '\0') {
+        return ctl_fail("\"%s\" is not FIELD=VALUE", word);
+    }
+
+    value = word + len + 1;
+
+    for (i = 0; i < TENANT_NFIELDS; i++) {
+        field = &tenant_fields[i];
+
+        if (strlen(field->name) == len && memcmp(field->name, word, len) == 0)
+        {
+            params[1 + i] = *value == '\0' ? field->initial : value;
+            return tenant_check(field, params[1 + i]);
+        }
+    }
+
+    return ctl_fail("there is no field \"%.*s\": weight, cap, quota_minute, "
+                    "quota_day, worker and mid_turn may be set", (int) len,
+                    word);
+}
+
+
+static int
+tenant_check(const tenant_field_t *field, const char *value)
+{
+    int  i;
+
+    if (field->words[0] == NULL) {
+        return tenant_number(field, value);
+    }
+
+    for (i = 0; field->words[i] != NULL; i++) {
+        if (strcmp(field->words[i], value) == 0) {
+            return CTL_OK;
+        }
+    }
+
+    return ctl_fail("%s is %s or %s, not \"%s\"", field->name,
+                    field->words[0], field->words[1], value);
+}
+
+
+static int
+tenant_number(const tenant_field_t *field, const char *value)
+{
+    char  *end;
+    long   number;
+
+    errno = 0;
+    number = strtol(value, &end, 10);
+
+    if (errno != 0 || end == value || *end != '\0' || number < field->min
+        || number > field->max)
+    {
+        return ctl_fail("%s is a number from %ld to %ld, not \"%s\"",
+                        field->name, field->min, field->max, value);
+    }
+
+    return CTL_OK;
+}
+
+
+static int
+tenant_hold(ctl_t *ctl, const char *slug, const char *held)
+{
+    const char  *params[2] = { slug, held };
+
+    return tenant_change(ctl, tenant_held, params, 2);
+}
+
+
+/* On record first, then told to the queue. */
+static int
+tenant_change(ctl_t *ctl, const char *sql, const char *params[], int nparams)
+{
+    int        rc;
+    PGconn    *pg;
+    PGresult  *result;
+
+    if (ctl_redis(ctl) == NULL) {
+        return CTL_FAILED;
+    }
+
+    pg = ctl_record(ctl);
+    if (pg == NULL) {
+        return CTL_FAILED;
+    }
+
+    result = PQexecParams(pg, sql, nparams, NULL, params, NULL, NULL, 0);
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        rc = ctl_fail("%s", PQerrorMessage(pg));
+
+    } else if (PQntuples(result) == 0) {
+        rc = ctl_fail("there is no tenant \"%s\": setterctl tenant add "
+                      "makes it", params[0]);
+
+    } else {
+        rc = tenant_publish(ctl, params[0], result);
+    }
+
+    PQclear(result);
+    PQfinish(pg);
+
+    return rc;
+}
+
+
+static int
+tenant_publish(ctl_t *ctl, const char *slug, const PGresult *result)
+{
+    int          i;
+    const char  *values[SETTINGS_N];
+
+    for (i = 0; i < SETTINGS_N; i++) {
+        values[i] = PQgetvalue(result, 0, i);
+    }
+
+    return settings_publish(ctl->redis, &ctl->queue, slug, values) == QUEUE_OK
+           ? CTL_OK
+           : ctl_fail("recorded, but not in effect: Redis does not take it. "
+                      "Run it again");
 }

@@ -30,16 +30,29 @@ static const char  registry_tenants[] =
 int
 registry_publish(worker_t *worker)
 {
-    int          rc, rows;
-    char         last[SETTER_SLUG_MAX + 1], limit[16];
-    unsigned     generation;
-    pg_query_t   query;
-    pg_answer_t  page;
+    unsigned  generation;
 
     generation = redis_generation(worker->redis);
     if (worker->published == generation) {
         return 0;
     }
+
+    if (registry_renew(worker) != 0) {
+        return -1;
+    }
+
+    worker->published = generation;
+    return 0;
+}
+
+
+int
+registry_renew(worker_t *worker)
+{
+    int          rc, rows;
+    char         last[SETTER_SLUG_MAX + 1], limit[16];
+    pg_query_t   query;
+    pg_answer_t  page;
 
     snprintf(limit, sizeof(limit), "%d", REGISTRY_PAGE);
     query = (pg_query_t) { registry_tenants, 2, { last, limit } };
@@ -66,11 +79,7 @@ registry_publish(worker_t *worker)
         rc = registry_publish_keys(worker);
     }
 
-    if (rc == 0) {
-        worker->published = generation;
-    }
-
-    return rc;
+    return rc == 0 ? registry_publish_settings(worker) : rc;
 }
 
 
