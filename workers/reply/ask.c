@@ -38,7 +38,7 @@ ask_model(turn_t *turn)
 
     started = loop_now_ms();
     ask_call(turn, &request, &answer);
-    turn->llm_ms = loop_now_ms() - started;
+    turn->llm_ms += loop_now_ms() - started;
 
     return answer.error == LLM_OK ? ask_answered(turn, &answer)
                                   : ask_failed(turn, &answer);

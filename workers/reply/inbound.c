@@ -16,6 +16,7 @@
 #define INBOUND_TRACE_LEN  32
 
 
+static int inbound_job(turn_t *turn, const queue_job_t *claimed);
 static int inbound_known(const turn_t *turn, const char *id);
 static void inbound_trace(setter_str_t trace);
 static int inbound_judge(turn_t *turn, turn_job_t *job,
@@ -28,50 +29,64 @@ static int inbound_same(setter_str_t a, setter_str_t b);
 turn_end_e
 inbound_read(turn_t *turn)
 {
-    size_t               i;
-    const char          *id;
-    turn_job_t          *job;
-    const queue_job_t   *claimed;
+    turn_job_t  *jobs;
 
-    turn->jobs = arena_get(turn->claim->arena,
-                           turn->claim->njobs * sizeof(turn_job_t));
-    if (turn->jobs == NULL) {
+    jobs = arena_get(turn->claim->arena,
+                     turn->claim->njobs * sizeof(turn_job_t));
+    if (jobs == NULL) {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
-    for (i = 0; i < turn->claim->njobs; i++) {
-        claimed = &turn->claim->jobs[i];
+    if (turn->njobs > 0) {
+        memcpy(jobs, turn->jobs, turn->njobs * sizeof(turn_job_t));
+    }
+    turn->jobs = jobs;
 
-        id = inbound_id(turn, claimed->header.id);
-        if (id == NULL) {
+    for ( /* void */ ; turn->nread < turn->claim->njobs; turn->nread++) {
+        if (inbound_job(turn, &turn->claim->jobs[turn->nread]) != 0) {
             return turn_ends(turn, TURN_BACK, -1, "no memory");
-        }
-
-        if (inbound_known(turn, id)) {
-            continue;
-        }
-
-        job = &turn->jobs[turn->njobs++];
-        memset(job, 0, sizeof(turn_job_t));
-        job->id = id;
-        job->envelope = claimed->envelope;
-        job->received_ms = claimed->header.received_ms;
-        job->status = "processing";
-
-        if (inbound_judge(turn, job, &claimed->header) != SETTER_OK) {
-            return turn_ends(turn, TURN_BACK, -1, "no memory");
-        }
-
-        inbound_trace(job->job.trace);
-
-        if (job->unfit != NULL) {
-            log_error("a job cannot be answered", "tenant", turn->tenant,
-                      "job", job->id, "reason", job->unfit);
         }
     }
 
-    turn_step(turn, "claimed");
     return turn->njobs > 0 ? TURN_GOES_ON : TURN_DONE;
+}
+
+
+/* 0, or -1: no memory. */
+static int
+inbound_job(turn_t *turn, const queue_job_t *claimed)
+{
+    const char  *id;
+    turn_job_t  *job;
+
+    id = inbound_id(turn, claimed->header.id);
+    if (id == NULL) {
+        return -1;
+    }
+
+    if (inbound_known(turn, id)) {
+        return 0;
+    }
+
+    job = &turn->jobs[turn->njobs++];
+    memset(job, 0, sizeof(turn_job_t));
+    job->id = id;
+    job->envelope = claimed->envelope;
+    job->received_ms = claimed->header.received_ms;
+    job->status = "processing";
+
+    if (inbound_judge(turn, job, &claimed->header) != SETTER_OK) {
+        return -1;
+    }
+
+    inbound_trace(job->job.trace);
+
+    if (job->unfit != NULL) {
+        log_error("a job cannot be answered", "tenant", turn->tenant,
+                  "job", job->id, "reason", job->unfit);
+    }
+
+    return 0;
 }
 
 

@@ -8,7 +8,10 @@
 #include "reply/turn.h"
 
 
-/* Fills turn->jobs.  TURN_BACK when memory is short. */
+/*
+ * Adds to turn->jobs those of the claim that were not read yet.  TURN_BACK
+ * when memory is short.
+ */
 turn_end_e inbound_read(turn_t *turn);
 
 /*

@@ -26,6 +26,9 @@ struct kind_s {
     const kind_step_pt  *steps;
 };
 
+/* Takes steps, of which NULL is the end, until one ends the turn. */
+turn_end_e turn_steps(turn_t *turn, const kind_step_pt *step);
+
 /* Never NULL: jobs of a kind that is not known are recorded as dead. */
 const kind_t *kind_find(setter_str_t name);
 

@@ -11,6 +11,9 @@
 #include "reply/record.h"
 
 
+#define MESSAGE_MERGES  3       /* a turn; what comes then is the next one's */
+
+
 static const char *message_unfit(const turn_job_t *turn_job,
     const setter_job_header_t *header);
 static turn_end_e message_record(turn_t *turn);
@@ -24,6 +27,9 @@ static turn_end_e message_drop(turn_t *turn, const char *status,
     const char *reason);
 static turn_end_e message_address(turn_t *turn);
 static turn_end_e message_answer(turn_t *turn);
+static turn_end_e message_ask(turn_t *turn);
+static turn_end_e message_merge(turn_t *turn, int *came);
+static size_t message_live(const turn_t *turn);
 
 
 static const kind_step_pt  message_steps[] = {
@@ -33,6 +39,15 @@ static const kind_step_pt  message_steps[] = {
     deliver_check,
     message_answer,
     deliver_reply,
+    NULL
+};
+
+/* For messages that came while the model was asked. */
+static const kind_step_pt  message_merge_steps[] = {
+    message_record,
+    message_judge,
+    message_address,
+    deliver_check,
     NULL
 };
 
@@ -301,7 +316,7 @@ message_answer(turn_t *turn)
         return TURN_GOES_ON;
     }
 
-    end = ask_model(turn);
+    end = message_ask(turn);
     if (end != TURN_GOES_ON) {
         return end;
     }
@@ -316,4 +331,86 @@ message_answer(turn_t *turn)
     }
 
     return unit_ends(turn, rc);
+}
+
+
+/*
+ * Asks the model, and again when messages came while it thought: whose tenant
+ * merges is not answered with what the last message made stale.  Those who
+ * write on and on are answered at last.
+ */
+static turn_end_e
+message_ask(turn_t *turn)
+{
+    int         merges, came;
+    turn_end_e  end;
+
+    merges = 0;
+
+    do {
+        end = ask_model(turn);
+        if (end != TURN_GOES_ON || !turn->merge || merges == MESSAGE_MERGES) {
+            return end;
+        }
+
+        merges++;
+        end = message_merge(turn, &came);
+
+    } while (end == TURN_GOES_ON && came);
+
+    return end;
+}
+
+
+/* *came: there is more to answer than the model was asked. */
+static turn_end_e
+message_merge(turn_t *turn, int *came)
+{
+    size_t          live, added;
+    turn_end_e      end;
+    turn_reply_t    answer;
+    queue_result_e  rc;
+
+    *came = 0;
+    live = message_live(turn);
+    answer = turn->reply;
+
+    rc = queue_more(turn->worker->redis, &turn->worker->queue, turn->claim,
+                    &added);
+    if (rc == QUEUE_STALE) {
+        return turn_ends(turn, TURN_LOST, 0, "the lease was lost");
+    }
+
+    /* a Redis that is away keeps nobody from the answer that is there */
+    if (added == 0) {
+        return TURN_GOES_ON;
+    }
+
+    end = inbound_read(turn);
+    if (end == TURN_GOES_ON) {
+        end = turn_steps(turn, message_merge_steps);
+    }
+
+    if (message_live(turn) > live) {
+        turn_step(turn, "merged");
+        *came = 1;
+
+    } else {
+        turn->reply = answer;
+    }
+
+    return end;
+}
+
+
+static size_t
+message_live(const turn_t *turn)
+{
+    size_t  i, n;
+
+    for (i = 0, n = 0; i < turn->njobs; i++) {
+        n += turn->jobs[i].live;
+    }
+
+    return n;
 }

@@ -10,8 +10,8 @@
 
 /*
  * Takes the turn and records what came in.  Sets live and reply of each job,
- * and the turn's ref, last, taken_over, suspended and memory.  RECORD_HELD: a
- * later turn has begun, this one is stale.
+ * and the turn's ref, last, taken_over, suspended, merge and memory.
+ * RECORD_HELD: a later turn has begun, this one is stale.
  */
 record_e record_inbound(turn_t *turn);
 

@@ -54,7 +54,8 @@ static const char  record_take[] =
     " SET turn_token = greatest(c.turn_token, excluded.turn_token),"
     "  window_until = greatest(c.window_until, excluded.window_until)"
     " RETURNING turn_token = $3, taken_over,"
-    "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1)";
+    "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1),"
+    "  (SELECT mid_turn = 'merge' FROM tenants WHERE slug = $1)";
 
 /* The same where no turn of ours is taken. */
 static const char  record_open[] =
@@ -241,15 +242,16 @@ record_view(turn_t *turn, const pg_answer_t *answer)
         return RECORD_HELD;
     }
 
-    turn->recorded = 1;
     turn->taken_over = unit_true(answer, TAKE, 0, 1);
     turn->suspended = unit_true(answer, TAKE, 0, 2);
+    turn->merge = unit_true(answer, TAKE, 0, 3);
     memset(&turn->reply, 0, sizeof(turn_reply_t));
     rc = RECORD_OK;
 
     for (i = 0; i < turn->njobs && rc == RECORD_OK; i++) {
         job = &turn->jobs[i];
         record_state(job, answer, EACH_JOB + (int) i);
+        job->recorded = 1;
         job->reply = NULL;
 
         if (job->live) {

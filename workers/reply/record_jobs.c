@@ -93,10 +93,10 @@ record_jobs_as(turn_t *turn, record_form_e form)
 
     for (i = 0; i < turn->njobs; i++) {
         turn->jobs[i].live = unit_true(&answer, EACH_JOB + (int) i, 0, 0);
+        turn->jobs[i].recorded = 1;
     }
 
     pg_clear(&answer);
-    turn->recorded = 1;
     inbound_choose(turn);
     return RECORD_OK;
 }
@@ -250,7 +250,7 @@ record_ids(turn_t *turn)
     setter_buf_byte(&buf, '{');
 
     for (i = 0; i < turn->njobs; i++) {
-        if (turn->recorded && !turn->jobs[i].live) {
+        if (turn->jobs[i].recorded && !turn->jobs[i].live) {
             continue;
         }
 

@@ -23,8 +23,8 @@ record_e record_as(turn_t *turn,
 const char *record_list(turn_t *turn, record_form_e form);
 
 /*
- * "{id,id}", as PostgreSQL writes an array: of the jobs that are live, or of
- * all as long as that is not known.  NULL: no memory.
+ * "{id,id}", as PostgreSQL writes an array: of the jobs that are live, or may
+ * be as far as is known.  NULL: no memory.
  */
 const char *record_ids(turn_t *turn);
 

@@ -79,22 +79,32 @@ turn_run(void *data)
 }
 
 
-/* Step after step, until one ends the turn. */
 static turn_end_e
 turn_walk(turn_t *turn)
 {
-    turn_end_e           end;
-    const kind_step_pt  *step;
+    turn_end_e  end;
 
     end = inbound_read(turn);
+    turn_step(turn, "claimed");
 
-    for (step = turn->kind->steps; end == TURN_GOES_ON && *step != NULL;
-         step++)
-    {
-        end = (*step)(turn);
+    if (end == TURN_GOES_ON) {
+        end = turn_steps(turn, turn->kind->steps);
     }
 
     return end == TURN_GOES_ON ? TURN_DONE : end;
+}
+
+
+turn_end_e
+turn_steps(turn_t *turn, const kind_step_pt *step)
+{
+    turn_end_e  end;
+
+    for (end = TURN_GOES_ON; end == TURN_GOES_ON && *step != NULL; step++) {
+        end = (*step)(turn);
+    }
+
+    return end;
 }
 
 

@@ -4,6 +4,7 @@
  *   claimed    the lane's jobs are ours while the lease holds
  *   recorded   jobs, contact, conversation and messages are in PostgreSQL
  *   asked      the model has what was said before, and the question
+ *   merged     more messages came meanwhile, and it is asked again
  *   composed   its answer is stored
  *   sending    the fence let it pass: from here on it may have arrived
  *   sent       the provider took it
@@ -62,6 +63,7 @@ typedef struct {
     const char     *status;         /* as which it is recorded */
     const char     *reason;         /* of the status, or NULL */
     unsigned        readable:1;     /* the envelope is one */
+    unsigned        recorded:1;     /* whether it is live is known */
     unsigned        live:1;         /* still to be answered */
     unsigned        repeated:1;     /* its message is another job's */
     unsigned        later:1;        /* live, and not for this reply */
@@ -89,6 +91,7 @@ struct turn_s {
 
     turn_job_t     *jobs;           /* unlike claim's: no id twice */
     size_t          njobs;
+    size_t          nread;          /* of claim's jobs */
     turn_job_t     *last;           /* the last live one: who is answered */
     const char     *ref;            /* id of the first live one */
     llm_message_t  *memory;         /* newest first */
@@ -103,9 +106,9 @@ struct turn_s {
     int64_t         llm_ms;
     int64_t         send_ms;
 
-    unsigned        recorded:1;     /* which jobs are live is known */
     unsigned        taken_over:1;
     unsigned        suspended:1;
+    unsigned        merge:1;        /* takes in what comes meanwhile */
     unsigned        suspect:1;      /* crashed a worker twice */
     unsigned        sending:1;      /* keeps its lease itself */
     unsigned        lost:1;         /* another worker has the lane */
