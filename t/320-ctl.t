@@ -413,6 +413,155 @@ SQL
     is($out, "none\n", 'said');
 };
 
+# A dead job of the tenant; more: columns of the jobs table, as SQL.
+my $serial = 0x100;
+
+sub dead_job {
+    my ($tenant, $reason, %more) = @_;
+    my $id = sprintf '00000000-0000-7000-8000-%012x', $serial++;
+    my %row = (id => "'$id'", kind => "'message'", status => "'dead'",
+        lane => "'$tenant/conv/a'", reason => "'$reason'", tenant =>
+        "'$tenant'", payload => qq('{"id":"$id","text":"hi"}'),
+        received_at => "to_timestamp(1790000000 + $serial)",
+        attempts => 8, %more);
+    my @columns = sort keys %row;
+
+    $postgres->as_tenant($tenant, 'INSERT INTO jobs (' . join(',', @columns)
+        . ') VALUES (' . join(',', @row{@columns}) . ')');
+    return $id;
+}
+
+sub reply_of {
+    my ($tenant, $turn, $state) = @_;
+    my $id = sprintf '00000000-0000-7000-8000-%012x', $serial++;
+
+    $postgres->as_tenant($tenant, "INSERT INTO conversations (tenant, lane,
+        window_until) VALUES ('$tenant', '$tenant/conv/a', now())
+        ON CONFLICT DO NOTHING; INSERT INTO messages (tenant, id, lane,
+        direction, state, turn, provider, address, text, error) VALUES
+        ('$tenant', '$id', '$tenant/conv/a', 'out', '$state', '$turn', 'x',
+        '1', 'hi', 'why')");
+    return $id;
+}
+
+# What was appended since the last look, as lines of headers.
+sub appended {
+    my @lines = map { {@{ $_->[1] }}->{h} }
+        $redis->xrange('setter:{mm}:inbox', '-', '+');
+
+    $redis->del('setter:{mm}:inbox');
+    return @lines;
+}
+
+subtest 'dead requeue' => sub {
+    $redis->flushall;
+    $postgres->sql('system', 'DELETE FROM jobs');
+    my ($one, $two, $busy) = (dead_job(acme => 'the worker was lost'),
+        dead_job(acme => '500 server_error'),
+        dead_job(other => '500 server_error'));
+
+    is(ctl('dead', 'requeue', $one), 0, 'one') or diag $err;
+    is($out, "requeued 1\n", 'says so');
+    my ($line) = appended();
+    is($line, "1\t$one\tacme\tmessage\tacme/conv/a\t"
+        . (1790000000 + 0x101) * 1000 . "\t300\t3000\t0\tagain",
+        'it is appended with leave to come again');
+    is($postgres->value('system', "SELECT status || attempts || reason FROM
+        jobs WHERE id = '$one'"), 'queued0requeued', 'and queued on record');
+    is(ctl('dead', 'requeue', $one), 1, 'once more');
+    like($err, qr/there is no dead job \Q$one/, 'says so');
+    is_deeply([appended()], [], 'does nothing');
+
+    is(ctl('--json', 'dead', 'requeue', '--tenant', 'acme'), 0, 'a tenant');
+    is_deeply(json(), { requeued => 1, answered => 0 }, 'as JSON');
+    like((appended())[0], qr/^1\t\Q$two\E\t/, 'only that');
+    is(ctl('dead', 'requeue', '--reason=500', '--tenant=acme'), 0, 'none');
+    is($out, "requeued 0\n", 'says so');
+    is(ctl('dead', 'requeue', '--reason', '500 '), 0, 'by reason');
+    like((appended())[0], qr/^1\t\Q$busy\E\tother\t/, 'of any tenant');
+
+    my @many = map { dead_job(acme => 'many') } 1 .. 250;
+    ctl('dead', 'requeue', '--reason', 'many');
+    is($out, "requeued 250\n", 'more than one page');
+    is_deeply([map { (split /\t/)[1] } appended()], \@many,
+        'in the order received');
+
+    is(ctl('dead', 'requeue'), 2, 'nothing named');
+    is(ctl('dead', 'requeue', @$_), 2, "called wrongly: @$_")
+        for ['--tenant'], ['--tenant='], ['--reason', ''], ['--nonsense'],
+            [$one, $two], ['--tenantx', 'acme'];
+    is(ctl('dead', 'requeue', 'x'), 1, 'what is no id');
+};
+
+subtest 'dead requeue: what was answered' => sub {
+    my %jobs = map { $_ => dead_job(acme => 'given up') }
+        qw(failed sent unknown composed sending);
+    my %replies = map { $_ => reply_of(acme => $jobs{$_}, $_) } keys %jobs;
+    my $with = dead_job(acme => 'given up', turn => "'$jobs{sent}'");
+
+    is(ctl('dead', 'requeue', $jobs{unknown}), 1, 'one that may have been');
+    like($err, qr/1 not requeued: their reply was sent, or may have been/,
+        'is told');
+    is(ctl('--json', 'dead', 'requeue', '--tenant', 'acme'), 1, 'all');
+    is_deeply(json(), { requeued => 1, answered => 5 }, 'but one');
+    like((appended())[0], qr/^1\t\Q$jobs{failed}\E\t/, 'whose reply failed');
+    is_deeply([map { $_->[0] } $postgres->sql('system', "SELECT id FROM
+        messages WHERE set_aside")], [$replies{failed}],
+        'which is set aside');
+    ctl('--json', 'job', 'show', $jobs{failed});
+    is(json()->{messages}[0]{id}, $replies{failed}, 'and still shown');
+};
+
+subtest 'dead requeue: odd envelopes' => sub {
+    my $text = dead_job(acme => 'odd', payload => q('"{no JSON"'));
+    my $liar = dead_job(acme => 'odd', payload => q('{"id":"order-8"}'));
+
+    ctl('dead', 'requeue', '--reason', 'odd');
+    my %entries = map { my %f = @{ $_->[1] }; (split /\t/, $f{h})[1], $f{j} }
+        $redis->xrange('setter:{mm}:inbox', '-', '+');
+    is($entries{$text}, '{no JSON', 'kept text is text again');
+    is($entries{$liar}, '{"id": "order-8"}',
+        'a name that the id is not made from is not believed');
+    is(keys %entries, 2, 'all are there');
+};
+
+subtest 'dead requeue: Redis refuses' => sub {
+    $postgres->sql('system', 'DELETE FROM jobs');
+    my $id = dead_job(acme => 'x');
+    $redis->acl('SETUSER', 'default', '-xadd');
+    is(ctl('dead', 'requeue', $id), 1, 'fails');
+    like($err, qr/queued on record, and workers bring them back/, 'says so');
+    $redis->acl('SETUSER', 'default', '+xadd');
+    is($postgres->value('system', "SELECT status FROM jobs
+        WHERE id = '$id'"), 'queued', 'it is');
+};
+
+subtest 'job unknown, job settle' => sub {
+    my $turn = dead_job(acme => 'x', status => "'done'");
+    my ($one, $two, $sent) = map { reply_of(acme => $turn =~
+        s/.$/$_/r, $_ eq 'c' ? 'sent' : 'unknown') } qw(a b c);
+    reply_of(other => $turn, 'unknown');
+
+    is(ctl('--json', 'job', 'unknown', 'acme'), 0, 'unknown');
+    my %listed = map { $_->{id} => 1 } @{ json() };
+    ok($listed{$one} && $listed{$two} && !$listed{$sent}, "a tenant's");
+    ctl('--json', 'job', 'unknown');
+    is((grep { $_->{tenant} eq 'other' } @{ json() }), 1, 'or all');
+
+    is(ctl('job', 'settle', $one, 'sent'), 0, 'settled as sent');
+    is(ctl('job', 'settle', $two, 'failed'), 0, 'or failed');
+    is_deeply([map { "@$_" } $postgres->sql('system', "SELECT state,
+        sent_at IS NOT NULL, coalesce(error, '-') FROM messages
+        WHERE id IN ('$one', '$two') ORDER BY id")],
+        ['sent t -', 'failed f a person says so'], 'on record');
+    is(ctl('job', 'settle', $one, 'failed'), 1, 'not twice');
+    like($err, qr/the reply is sent, not unknown/, 'says so');
+    is(ctl('job', 'settle', $turn, 'sent'), 1, 'a job is no message');
+    like($err, qr/there is no reply \Q$turn/, 'says so');
+    is(ctl('job', 'settle', 'x', 'sent'), 1, 'what is no id');
+    is(ctl('job', 'settle', $one, 'lost'), 2, 'what is no state');
+};
+
 subtest 'doctor' => sub {
     local $env{SETTER_ADMIN_DATABASE_URL} = $migrated;
 
