@@ -43,7 +43,9 @@ subtest 'a message over the quota' => sub {
     wait_job($_, 'done') for $first, $last;
     wait_job($over, 'failed');
     is(reason($over), 'quota exceeded', 'says why');
-    is_deeply(texts($lane), ["one\nthree"], 'is not answered');
+    is_deeply(texts($lane), ['one', "two\nthree"],
+              'is not answered, but remembered');
+    is(asked(), 2, 'the model was asked about the others');
     is(value("SELECT text FROM messages WHERE id = '$over'"), 'two',
        'but recorded');
     is(value("SELECT turn IS NULL FROM jobs WHERE id = '$over'"), 't',
@@ -304,6 +306,19 @@ subtest 'several reports of one lane' => sub {
     is(known($other), 'sent delivered read at', 'the last');
     is(value("SELECT count(*) FROM conversations WHERE lane = '$lane'"), 0,
        'which is no conversation');
+};
+
+subtest 'a report that has to wait, and one behind it' => sub {
+    my $id = sent('unknown');
+    my $lane = "acme/status/$id";
+    $worker->stop;
+    my ($waits, $behind) = map { append('status', lane => $lane, data => $_) }
+        { provider_id => 'nobody', state => 'sent' },
+        { id => $id, state => 'read' };
+    $worker = worker();
+    wait_job($_, 'queued') for $waits, $behind;
+    wait_job($_, 'done') for $waits, $behind;
+    is(known($id), 'sent delivered read at', 'counts in the end');
 };
 
 subtest 'a reply is reported before the provider answered' => sub {

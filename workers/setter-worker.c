@@ -11,6 +11,7 @@
 #include "reply/claim.h"
 #include "reply/lease.h"
 #include "reply/once.h"
+#include "reply/reconcile.h"
 #include "runtime/config.h"
 #include "runtime/http.h"
 #include "runtime/log.h"
@@ -48,6 +49,7 @@ typedef struct {
     long         send_timeout_ms;
     long         stop_ms;
     long         db_pool;
+    long         reconcile_ms;
     const char  *log_level;
     int          once;
     long         once_wait_ms;
@@ -143,6 +145,9 @@ static const config_setting_t  settings_table[] = {
                    " handed back"),
     setting_number("SETTER_DB_POOL", "db-pool", db_pool, "8", 1, 64,
                    "connections to PostgreSQL"),
+    setting_number("SETTER_RECONCILE_MS", "reconcile-ms", reconcile_ms,
+                   "60000", 1000, 86400000,
+                   "between two looks for jobs that Redis lost"),
     setting_text("SETTER_LOG_LEVEL", "log-level", log_level, "info",
                  "debug, info, warn or error"),
     setting_switch("SETTER_ONCE", "once", once, "off",
@@ -287,6 +292,7 @@ worker_set(void)
     worker.llm_timeout_ms = settings.llm_timeout_ms;
     worker.send_timeout_ms = settings.send_timeout_ms;
     worker.concurrency = settings.concurrency;
+    worker.reconcile_ms = settings.reconcile_ms;
 
     worker.idle_since_ms = -1;
     LIST_INIT(&worker.turns);
@@ -419,6 +425,7 @@ worker_run(void)
         || task_start("listen", claim_listen, &worker) == NULL
         || task_start("lease", lease_run, &worker) == NULL
         || task_start("once", once_run, &once) == NULL
+        || task_start("reconcile", reconcile_run, &worker) == NULL
         || loop_on_signal(SIGTERM, worker_stop) != 0
         || loop_on_signal(SIGINT, worker_stop) != 0)
     {

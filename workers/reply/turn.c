@@ -162,6 +162,7 @@ turn_ends(turn_t *turn, turn_end_e end, int64_t delay_ms, const char *reason)
 static void
 turn_close(turn_t *turn, turn_end_e end)
 {
+    size_t          i;
     int64_t         delay;
     worker_t       *worker;
     queue_result_e  rc;
@@ -174,6 +175,10 @@ turn_close(turn_t *turn, turn_end_e end)
     delay = turn_delay(turn, end);
 
     if (end != TURN_DONE && turn->ref != NULL) {
+        for (i = 0; i < turn->njobs; i++) {
+            turn->jobs[i].later = 0;
+        }
+
         record_settled(turn, NULL, NULL, "queued", turn->reason);
     }
 

@@ -34,6 +34,7 @@ typedef struct {
     long                llm_timeout_ms;
     long                send_timeout_ms;
     long                concurrency;
+    long                reconcile_ms;
 
     redis_t            *redis;
     redis_t            *bell;           /* waits for the inboxes to grow */
