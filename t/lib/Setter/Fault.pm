@@ -93,11 +93,11 @@ sub run_row {
     my $driver = Setter::FaultDriver->start(
         port => $self->stack->env('SETTER_URL') =~ /:(\d+)$/,
         file => "$self->{files}/$row->{name}", base => $base,
-        rate => $self->{rate}, copies => $row->{copies},
+        rate => $row->{rate} // $self->{rate}, copies => $row->{copies},
         seed => $self->{seed} + $self->{rows});
 
     sleep $self->{lead};
-    my $from = time;
+    $self->{from} = time;
     my $until = Setter::FaultInject->can($row->{inject})->($self,
         %{ $row->{args} // {} }, %{ $row->{ $self->{form} } // {} });
     my $end = time;
@@ -108,11 +108,14 @@ sub run_row {
     $result->{after} = $self->resources;
 
     $result->{verdict} = Setter::FaultCheck::check(
-        from => $from, until => $until, end => $end,
+        from => $self->{from}, until => $until, end => $end,
         attempts => \@attempts, sent => [ $self->sent($last) ],
         $self->record($began));
     return $result;
 }
+
+# The webhook's time counts from then on, where it is not the fault's begin.
+sub measure_from { $_[0]{from} = $_[1] }
 
 # What an injector has to have put right in any case; the last comes first.
 sub undo {

@@ -17,6 +17,7 @@ use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
 
 use constant {
+    BREAKER  => 1,          # s after which nginx knows that Redis is away
     OUTAGE   => 30,         # s to wait for a service that is started again
     BACKENDS => 300,        # more than PostgreSQL lets in at once
 };
@@ -155,7 +156,46 @@ sub reload_nginx {
 
 sub end_redis {
     my ($run, %args) = @_;
-    my $pid = $run->stack->signal($args{signal}, 'redis');
+    return await_redis($run, $run->stack->signal($args{signal}, 'redis'));
+}
+
+# Nobody starts it again before the time is over.
+sub take_redis_away {
+    my ($run, %args) = @_;
+    my $pid = hold_service($run, 'redis');
+    $run->measure_from(time + BREAKER);
+    sleep $args{seconds};
+    return await_redis($run, $pid);
+}
+
+# What it wrote in the last second is gone, as after a power cut.
+sub cut_redis_log {
+    my ($run, %args) = @_;
+    my ($log) = reverse sort glob $run->stack->dir
+        . '/redis/appendonlydir/*.incr.aof';
+    my $size = -s $log;
+    sleep 1;
+    my $pid = hold_service($run, 'redis');
+    truncate $log, $size + 7 or die "$log: $!\n";     # within a command
+    return await_redis($run, $pid);
+}
+
+# Kills a service, and keeps the supervisor from starting it again until the
+# row is put right or await_redis() is called.  Returns the pid it had.
+sub hold_service {
+    my ($run, $name) = @_;
+    my $keeper = $run->stack->signal('STOP', 'run');
+    $run->undo(sub { kill CONT => $keeper });
+    my $pid = $run->stack->signal('KILL', $name);
+    $run->stack->wait_for("$name to be gone", OUTAGE, sub {
+        Setter::Fault::slurp("/proc/$pid/stat") !~ /\) [^Z]/;
+    });
+    return $pid;
+}
+
+sub await_redis {
+    my ($run, $pid) = @_;
+    $run->stack->signal('CONT', 'run');
     $run->stack->wait_for('Redis to be back', OUTAGE, sub {
         $run->stack->pid('redis') != $pid && redis_answers($run);
     });
