@@ -146,6 +146,29 @@ ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
 }
 
 
+int
+ctl_list(ctl_t *ctl, const char *sql, const char *param, int *rows)
+{
+    int      rc, n;
+    PGconn  *pg;
+
+    pg = ctl_record(ctl);
+    if (pg == NULL) {
+        return CTL_FAILED;
+    }
+
+    rc = ctl_print(ctl, pg, sql, param, rows != NULL ? rows : &n);
+
+    if (ctl->json) {
+        putchar('\n');
+    }
+
+    PQfinish(pg);
+
+    return rc;
+}
+
+
 static void
 ctl_print_table(const PGresult *result)
 {

@@ -59,6 +59,12 @@ PGconn *ctl_record(ctl_t *ctl);
 int ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
     int *rows);
 
+/*
+ * The same over a connection of its own, with a newline, for commands that
+ * list what is on record; rows may be NULL.
+ */
+int ctl_list(ctl_t *ctl, const char *sql, const char *param, int *rows);
+
 /* The first migration that the database has not seen, or NULL. */
 const char *ctl_migration_missing(PGconn *pg);
 

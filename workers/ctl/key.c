@@ -80,27 +80,8 @@ ctl_key_add(ctl_t *ctl, int argc, char **argv)
 int
 ctl_key_list(ctl_t *ctl, int argc, char **argv)
 {
-    int      rc, rows;
-    PGconn  *pg;
-
-    if (argc > 1) {
-        return CTL_USAGE;
-    }
-
-    pg = ctl_record(ctl);
-    if (pg == NULL) {
-        return CTL_FAILED;
-    }
-
-    rc = ctl_print(ctl, pg, list_sql, argc == 1 ? argv[0] : NULL, &rows);
-
-    if (ctl->json) {
-        putchar('\n');
-    }
-
-    PQfinish(pg);
-
-    return rc;
+    return argc > 1 ? CTL_USAGE
+           : ctl_list(ctl, list_sql, argc == 1 ? argv[0] : NULL, NULL);
 }
 
 

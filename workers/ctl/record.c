@@ -45,9 +45,6 @@ static const char  settle_sql[] =
     "  ON s.id = n.id";
 
 
-static int record_list(ctl_t *ctl, const char *sql, int argc, char **argv);
-
-
 int
 ctl_job_show(ctl_t *ctl, int argc, char **argv)
 {
@@ -99,7 +96,8 @@ ctl_job_show(ctl_t *ctl, int argc, char **argv)
 int
 ctl_job_unknown(ctl_t *ctl, int argc, char **argv)
 {
-    return record_list(ctl, unknown_sql, argc, argv);
+    return argc > 1 ? CTL_USAGE
+           : ctl_list(ctl, unknown_sql, argc == 1 ? argv[0] : NULL, NULL);
 }
 
 
@@ -156,33 +154,6 @@ ctl_job_settle(ctl_t *ctl, int argc, char **argv)
 int
 ctl_dead_list(ctl_t *ctl, int argc, char **argv)
 {
-    return record_list(ctl, dead_sql, argc, argv);
-}
-
-
-/* Of all tenants, or of the one that is named. */
-static int
-record_list(ctl_t *ctl, const char *sql, int argc, char **argv)
-{
-    int      rc, rows;
-    PGconn  *pg;
-
-    if (argc > 1) {
-        return CTL_USAGE;
-    }
-
-    pg = ctl_record(ctl);
-    if (pg == NULL) {
-        return CTL_FAILED;
-    }
-
-    rc = ctl_print(ctl, pg, sql, argc == 1 ? argv[0] : NULL, &rows);
-
-    if (ctl->json) {
-        putchar('\n');
-    }
-
-    PQfinish(pg);
-
-    return rc;
+    return argc > 1 ? CTL_USAGE
+           : ctl_list(ctl, dead_sql, argc == 1 ? argv[0] : NULL, NULL);
 }

@@ -39,7 +39,6 @@ static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
 
 static int tenant_status(ctl_t *ctl, const char *slug, const char *status);
 static int tenant_known(ctl_t *ctl, const char *slug, const char *command);
-static int tenant_print(ctl_t *ctl, const char *sql, const char *slug);
 static int tenant_assign(const char *word, const char *params[]);
 static int tenant_check(const tenant_field_t *field, const char *value);
 static int tenant_number(const tenant_field_t *field, const char *value);
@@ -91,14 +90,23 @@ ctl_tenant_list(ctl_t *ctl, int argc, char **argv)
 {
     (void) argv;
 
-    return argc == 0 ? tenant_print(ctl, tenant_list, NULL) : CTL_USAGE;
+    return argc == 0 ? ctl_list(ctl, tenant_list, NULL, NULL) : CTL_USAGE;
 }
 
 
 int
 ctl_tenant_show(ctl_t *ctl, int argc, char **argv)
 {
-    return argc == 1 ? tenant_print(ctl, tenant_show, argv[0]) : CTL_USAGE;
+    int  rc, rows;
+
+    if (argc != 1) {
+        return CTL_USAGE;
+    }
+
+    rc = ctl_list(ctl, tenant_show, argv[0], &rows);
+
+    return rc == CTL_OK && rows == 0
+           ? ctl_fail("there is no tenant \"%s\"", argv[0]) : rc;
 }
 
 
@@ -207,31 +215,6 @@ tenant_known(ctl_t *ctl, const char *slug, const char *command)
     freeReplyObject(reply);
 
     return rc;
-}
-
-
-/* Of all tenants, or of one, which has to be there. */
-static int
-tenant_print(ctl_t *ctl, const char *sql, const char *slug)
-{
-    int      rc, rows;
-    PGconn  *pg;
-
-    pg = ctl_record(ctl);
-    if (pg == NULL) {
-        return CTL_FAILED;
-    }
-
-    rc = ctl_print(ctl, pg, sql, slug, &rows);
-
-    if (ctl->json) {
-        putchar('\n');
-    }
-
-    PQfinish(pg);
-
-    return rc == CTL_OK && slug != NULL && rows == 0
-           ? ctl_fail("there is no tenant \"%s\"", slug) : rc;
 }
 
 

@@ -8,12 +8,11 @@
 
 #include "reply/registry.h"
 #include "runtime/log.h"
-#include "runtime/pg.h"
 #include "setter_job.h"
 
 
-#define REGISTRY_PAGE        1000
 #define REGISTRY_TIMEOUT_MS  5000
+#define REGISTRY_BEHIND        2      /* columns that a page begins behind */
 
 
 static int registry_page(worker_t *worker, const pg_answer_t *page);
@@ -49,37 +48,51 @@ registry_publish(worker_t *worker)
 int
 registry_renew(worker_t *worker)
 {
-    int          rc, rows;
-    char         last[SETTER_SLUG_MAX + 1], limit[16];
+    return registry_pages(worker, registry_tenants, 1, "", registry_page) == 0
+           && registry_publish_keys(worker) == 0
+           && registry_publish_settings(worker) == 0 ? 0 : -1;
+}
+
+
+int
+registry_pages(worker_t *worker, const char *sql, int keys,
+    const char *first, int (*take)(worker_t *worker, const pg_answer_t *page))
+{
+    int          i, rc, rows;
+    char         last[REGISTRY_BEHIND][SETTER_LANE_MAX + 1], limit[16];
     pg_query_t   query;
     pg_answer_t  page;
 
     snprintf(limit, sizeof(limit), "%d", REGISTRY_PAGE);
-    query = (pg_query_t) { registry_tenants, 2, { last, limit } };
-    last[0] = '\0';
+    query = (pg_query_t) { sql, keys + 1, { NULL } };
+    query.params[keys] = limit;
+
+    for (i = 0; i < keys; i++) {
+        snprintf(last[i], sizeof(last[i]), "%s", first);
+        query.params[i] = last[i];
+    }
 
     do {
         if (pg_run(NULL, &query, 1, REGISTRY_TIMEOUT_MS, &page) != PG_OK) {
-            log_warn("the tenants cannot be read; setterctl migrate makes"
-                     " their table", "error", page.message);
+            log_warn("what is to be published cannot be read; setterctl"
+                     " migrate makes its tables", "error", page.message);
             pg_clear(&page);
             return -1;
         }
 
-        rc = registry_page(worker, &page);
+        rc = take(worker, &page);
         rows = pg_rows(&page, 0);
-        if (rows > 0) {
-            strcpy(last, pg_text(&page, 0, rows - 1, 0));
+
+        for (i = 0; i < keys && rows > 0; i++) {
+            snprintf(last[i], sizeof(last[i]), "%s",
+                     pg_text(&page, 0, rows - 1, i));
         }
+
         pg_clear(&page);
 
     } while (rc == 0 && rows == REGISTRY_PAGE);
 
-    if (rc == 0) {
-        rc = registry_publish_keys(worker);
-    }
-
-    return rc == 0 ? registry_publish_settings(worker) : rc;
+    return rc;
 }
 
 

@@ -7,6 +7,7 @@
 #define REGISTRY_H
 
 #include "reply/worker.h"
+#include "runtime/pg.h"
 
 
 /* Publishes all of it once for each connection to Redis.  0, or -1: not yet. */
@@ -14,6 +15,17 @@ int registry_publish(worker_t *worker);
 
 /* The same in any case. */
 int registry_renew(worker_t *worker);
+
+/*
+ * For the parts of registry_renew(): asks a query for page after page and
+ * hands each to take(), which returns 0, or -1 to end.  The query's first
+ * parameters are the first "keys" columns of the last row, begin at first, and
+ * are followed by the number of rows.  0, or -1.
+ */
+#define REGISTRY_PAGE  500
+
+int registry_pages(worker_t *worker, const char *sql, int keys,
+    const char *first, int (*take)(worker_t *worker, const pg_answer_t *page));
 
 /* For registry_renew(): tenants' keys, and those revoked. */
 int registry_publish_keys(worker_t *worker);

@@ -3,17 +3,12 @@
  * tenants' keys.
  */
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "reply/registry.h"
-#include "runtime/log.h"
-#include "runtime/pg.h"
 #include "setter_apikey.h"
 
 
-#define REGISTRY_KEYS_PAGE        500
 #define REGISTRY_KEYS_TIMEOUT_MS  5000
 
 
@@ -30,34 +25,7 @@ static const char  registry_keys[] =
 int
 registry_publish_keys(worker_t *worker)
 {
-    int          rc, rows;
-    char         last[24], limit[16];
-    pg_query_t   query;
-    pg_answer_t  page;
-
-    snprintf(limit, sizeof(limit), "%d", REGISTRY_KEYS_PAGE);
-    query = (pg_query_t) { registry_keys, 2, { last, limit } };
-    strcpy(last, "0");
-
-    do {
-        if (pg_run(NULL, &query, 1, REGISTRY_KEYS_TIMEOUT_MS, &page) != PG_OK)
-        {
-            log_warn("the tenants' keys cannot be read; setterctl migrate"
-                     " makes their table", "error", page.message);
-            pg_clear(&page);
-            return -1;
-        }
-
-        rc = registry_keys_page(worker, &page);
-        rows = pg_rows(&page, 0);
-        if (rows > 0) {
-            snprintf(last, sizeof(last), "%s", pg_text(&page, 0, rows - 1, 0));
-        }
-        pg_clear(&page);
-
-    } while (rc == 0 && rows == REGISTRY_KEYS_PAGE);
-
-    return rc;
+    return registry_pages(worker, registry_keys, 1, "0", registry_keys_page);
 }
 
 
@@ -86,7 +54,7 @@ registry_keys_send(worker_t *worker, const pg_answer_t *page,
     int            row, argc;
     char           set[SETTER_KEY_MAX];
     redisReply    *reply;
-    const char    *argv[REGISTRY_KEYS_PAGE + 2];
+    const char    *argv[REGISTRY_PAGE + 2];
     setter_str_t   slug;
     redis_error_e  rc;
 

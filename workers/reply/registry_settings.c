@@ -3,22 +3,12 @@
  * has them on record.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "reply/registry.h"
 #include "reply/settings.h"
-#include "runtime/log.h"
-#include "runtime/pg.h"
 
 
-#define REGISTRY_SETTINGS_PAGE        500
-#define REGISTRY_SETTINGS_TIMEOUT_MS  5000
-
-
-static int registry_tenants(worker_t *worker);
-static int registry_holds(worker_t *worker);
-static int registry_ask(const pg_query_t *query, pg_answer_t *page);
 static int registry_set(worker_t *worker, const pg_answer_t *page);
 static int registry_hold(worker_t *worker, const pg_answer_t *page);
 
@@ -35,83 +25,8 @@ static const char  registry_held[] =
 int
 registry_publish_settings(worker_t *worker)
 {
-    return registry_tenants(worker) == 0 ? registry_holds(worker) : -1;
-}
-
-
-static int
-registry_tenants(worker_t *worker)
-{
-    int          rc, rows;
-    char         last[SETTER_SLUG_MAX + 1], limit[16];
-    pg_query_t   query;
-    pg_answer_t  page;
-
-    snprintf(limit, sizeof(limit), "%d", REGISTRY_SETTINGS_PAGE);
-    query = (pg_query_t) { registry_changed, 2, { last, limit } };
-    last[0] = '\0';
-
-    do {
-        if (registry_ask(&query, &page) != 0) {
-            return -1;
-        }
-
-        rc = registry_set(worker, &page);
-        rows = pg_rows(&page, 0);
-        if (rows > 0) {
-            strcpy(last, pg_text(&page, 0, rows - 1, 0));
-        }
-        pg_clear(&page);
-
-    } while (rc == 0 && rows == REGISTRY_SETTINGS_PAGE);
-
-    return rc;
-}
-
-
-static int
-registry_holds(worker_t *worker)
-{
-    int          rc, rows;
-    char         last[SETTER_SLUG_MAX + 1], lane[SETTER_LANE_MAX + 1];
-    char         limit[16];
-    pg_query_t   query;
-    pg_answer_t  page;
-
-    snprintf(limit, sizeof(limit), "%d", REGISTRY_SETTINGS_PAGE);
-    query = (pg_query_t) { registry_held, 3, { last, lane, limit } };
-    last[0] = lane[0] = '\0';
-
-    do {
-        if (registry_ask(&query, &page) != 0) {
-            return -1;
-        }
-
-        rc = registry_hold(worker, &page);
-        rows = pg_rows(&page, 0);
-        if (rows > 0) {
-            snprintf(last, sizeof(last), "%s", pg_text(&page, 0, rows - 1, 0));
-            snprintf(lane, sizeof(lane), "%s", pg_text(&page, 0, rows - 1, 1));
-        }
-        pg_clear(&page);
-
-    } while (rc == 0 && rows == REGISTRY_SETTINGS_PAGE);
-
-    return rc;
-}
-
-
-static int
-registry_ask(const pg_query_t *query, pg_answer_t *page)
-{
-    if (pg_run(NULL, query, 1, REGISTRY_SETTINGS_TIMEOUT_MS, page) == PG_OK) {
-        return 0;
-    }
-
-    log_warn("settings and holds cannot be read; setterctl migrate makes"
-             " their place", "error", page->message);
-    pg_clear(page);
-    return -1;
+    return registry_pages(worker, registry_changed, 1, "", registry_set) == 0
+           ? registry_pages(worker, registry_held, 2, "", registry_hold) : -1;
 }
 
 
