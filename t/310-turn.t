@@ -120,7 +120,7 @@ my %gates = (
 
 for my $name (sort keys %gates) {
     subtest "$name while the model thinks" => sub {
-        fresh({ chat => { latency_ms => 300 } });
+        fresh({ chat => { latency_ms => 2000 } });
         my $worker = worker();
         my $lane = lane();
         my $gate = $gates{$name};
@@ -140,7 +140,7 @@ for my $name (sort keys %gates) {
 }
 
 subtest 'a later turn has begun' => sub {
-    fresh({ chat => { latency_ms => 300 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $worker = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -184,7 +184,7 @@ subtest 'a reply that is no longer composed' => sub {
 # --- what happens to workers
 
 subtest 'a worker is killed while the model thinks' => sub {
-    fresh({ chat => { latency_ms => 1000 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $first = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -242,7 +242,7 @@ subtest 'a job kills one worker after another' => sub {
 };
 
 subtest 'a worker is stopped, and another takes its lane' => sub {
-    fresh({ chat => { latency_ms => 500 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $first = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -259,7 +259,7 @@ subtest 'a worker is stopped, and another takes its lane' => sub {
 };
 
 subtest 'TERM: turns in hand are finished' => sub {
-    fresh({ chat => { latency_ms => 500 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $worker = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -446,7 +446,7 @@ subtest "the provider's key is refused" => sub {
 };
 
 subtest 'PostgreSQL goes while the model thinks' => sub {
-    fresh({ chat => { latency_ms => 500 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $worker = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -463,7 +463,7 @@ subtest 'PostgreSQL goes while the model thinks' => sub {
 };
 
 subtest 'PostgreSQL goes while the provider takes the message' => sub {
-    fresh({ manychat => { latency_ms => 500 } });
+    fresh({ manychat => { latency_ms => 1000 } });
     my $worker = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -478,7 +478,7 @@ subtest 'PostgreSQL goes while the provider takes the message' => sub {
 };
 
 subtest 'the contact is locked while the reply is to be sent' => sub {
-    fresh({ chat => { latency_ms => 500 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $worker = worker(SETTER_LEASE_MS => 8000);
     my $lane = lane();
     my $id = message($lane, 'Hello');
@@ -519,7 +519,7 @@ subtest 'Redis is restarted while the model thinks' => sub {
 };
 
 subtest 'Redis hangs while the model thinks' => sub {
-    fresh({ chat => { latency_ms => 300 } });
+    fresh({ chat => { latency_ms => 2000 } });
     my $worker = worker();
     my $lane = lane();
     my $id = message($lane, 'Hello');

@@ -322,7 +322,7 @@ subtest 'a report that has to wait, and one behind it' => sub {
 };
 
 subtest 'a reply is reported before the provider answered' => sub {
-    fresh({ infobip => { latency_ms => 800 } });
+    fresh({ infobip => { latency_ms => 2000 } });
     my $lane = lane();
     my $id = message($lane, 'Hello', provider => 'infobip', to => undef);
     wait_for('the send', sub { (reply($id))[0] eq 'sending' });

@@ -26,7 +26,7 @@ sub wait_call {
     });
 }
 
-my %slow = (chat => { latency_ms => 800 });
+my %slow = (chat => { latency_ms => 2000 });
 
 
 subtest 'a message is taken in' => sub {
