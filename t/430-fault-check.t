@@ -15,7 +15,7 @@ my @LISTS = qw(lost twice disorder invented untrue);
 # accepted at the second try.
 sub good {
     return (
-        from => 100, until => 110, end => 110, held => {},
+        from => 100, until => 110, end => 110,
         attempts => [
             attempt('c1 n1', 100, ended => 100.01),
             attempt('c1 n2', 101, ended => 101.03),
@@ -74,7 +74,7 @@ subtest 'nothing is wrong' => sub {
     my $verdict = finds('nothing is found', sub { });
     is $verdict->{accepted}, 4, 'messages accepted';
     is $verdict->{refused}, 1, 'attempts refused';
-    is $verdict->{$_}, 0, $_ for qw(unknown dead held);
+    is $verdict->{$_}, 0, $_ for qw(unknown dead);
     is $verdict->{recovery}, 2.5, 'the last answer after the end';
     is sprintf('%.2f', $verdict->{reply}), '2.99',
         'the median from acceptance to answer';
@@ -115,13 +115,6 @@ subtest 'what accounts for no answer' => sub {
         $ledger->{jobs}{'id c1 n3'}{status} = 'dead';
     });
     is $verdict->{dead}, 1, 'counted';
-
-    $verdict = finds('held', sub {
-        my ($ledger) = @_;
-        unanswer($ledger, 'failed');
-        $ledger->{held}{p1} = 1;
-    });
-    is $verdict->{held}, 1, 'counted';
 
     $verdict = finds('never accepted', sub {
         my ($ledger) = @_;

@@ -186,7 +186,7 @@ sub record {
         $self->stack->psql("SELECT address, state, turn,
             translate(text, E'\\n', ' ') FROM messages
             WHERE direction = 'out' AND updated_at >= '$began'");
-    return (jobs => \%jobs, replies => \@replies, held => {});
+    return (jobs => \%jobs, replies => \@replies);
 }
 
 

@@ -8,7 +8,6 @@ package Setter::FaultCheck;
 #       sent     => [...],      # what reached people: { seq, at, to, text }
 #       jobs     => { id => { status, turn } },
 #       replies  => [...],      # on record: { to, state, text, turn }
-#       held     => { to => 1 },        # in a person's hands
 #       from => ..., end => ...,        # of the fault, Unix time
 #       until => ...);          # when it let go: a killed worker's death
 #
@@ -16,15 +15,16 @@ package Setter::FaultCheck;
 # schedule, sent, answered, and whether the answer was an acceptance.
 #
 # Of the verdict each list names messages, and has to be empty:
-#   lost      accepted, and neither answered nor unknown, dead or held
+#   lost      accepted, and neither answered nor unknown nor dead (nobody
+#             takes a conversation over here)
 #   twice     answered more than once, or accepted under two ids
 #   disorder  answered before one of the same conversation that had been
 #             accepted when this one was first sent
 #   invented  answered though nobody wrote it, or to somebody else
 #   untrue    replies: sent and not on record as sent or unknown, or on record
 #             as sent and never sent
-# The counts are accepted, refused (attempts), unknown (replies), dead and
-# held (messages).  In s: recovery, from when it let go to the last answer to
+# The counts are accepted, refused (attempts), unknown (replies) and dead
+# (messages).  In s: recovery, from when it let go to the last answer to
 # what was accepted before, and to the last attempt that was refused; p99 of
 # the webhook for attempts due while it lasted, and reply, the median from
 # acceptance to answer.
@@ -42,7 +42,7 @@ sub check {
         refused  => scalar(grep { !$_->{ok} } @{ $ledger{attempts} }),
         unknown  => scalar(grep { $_->{state} eq 'unknown' }
             @{ $ledger{replies} }),
-        dead => 0, held => 0, lost => [], twice => [], disorder => [],
+        dead => 0, lost => [], twice => [], disorder => [],
         invented => [], untrue => [],
     );
 
@@ -103,8 +103,6 @@ sub judge_unanswered {
 
     if ($job && $job->{status} eq 'dead') {
         $verdict->{dead}++;
-    } elsif ($ledger->{held}{ $message->{to} }) {
-        $verdict->{held}++;
     } elsif (!$job || !$job->{turn} || !grep { $_->{state} eq 'unknown'
             && $_->{turn} eq $job->{turn} } @{ $ledger->{replies} }) {
         push @{ $verdict->{lost} }, $name;
