@@ -168,6 +168,13 @@ sub take_redis_away {
     return await_redis($run, $pid);
 }
 
+# Why a row cannot be run without nginx's memory of what it sent, or undef.
+sub needs_spool {
+    my ($run) = @_;
+    return Setter::Stack::slurp($run->stack->dir . '/nginx/stack.conf')
+        =~ /^\s*setter_spool /m ? undef : 'it needs setter_spool';
+}
+
 # What it wrote in the last second is gone, as after a power cut.
 sub cut_redis_log {
     my ($run, %args) = @_;

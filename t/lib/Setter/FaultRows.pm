@@ -66,7 +66,7 @@ sub rows {
           long => { seconds => 15 }, short => { seconds => 3 } },
         { name => 'redis-log-cut',
           title => 'the last second of Redis\'s log lost',
-          inject => 'cut_redis_log', within => 5 },
+          inject => 'cut_redis_log', prepare => 'needs_spool', within => 5 },
         { name => 'redis-hang', title => 'Redis half open, then going on',
           inject => 'stop_redis_proxy', within => 5,
           long => { seconds => 20 }, short => { seconds => 4 } },
