@@ -7,6 +7,7 @@
 #include "ngx_http_setter_conf.h"
 #include "ngx_http_setter_enrich.h"
 #include "ngx_http_setter_key.h"
+#include "ngx_http_setter_pass.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
@@ -16,7 +17,9 @@
 
 
 static ngx_int_t ngx_http_setter_preaccess_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_setter_content_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_setter_precontent_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_setter_receive(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
 static void ngx_http_setter_body_handler(ngx_http_request_t *r);
 static void ngx_http_setter_key_handler(ngx_http_setter_key_t *key);
 static ngx_http_setter_outcome_e ngx_http_setter_unlock(
@@ -106,6 +109,13 @@ static ngx_command_t  ngx_http_setter_commands[] = {
       ngx_http_setter_webhook,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("setter_validate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_setter_loc_conf_t, validate),
       NULL },
 
     { ngx_string("setter_require"),
@@ -229,6 +239,10 @@ ngx_http_setter_preaccess_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
+    if (slcf->validate && ctx->passed) {
+        return NGX_DECLINED;
+    }
+
     outcome = ngx_http_setter_check(r, ctx);
 
     if (outcome == ngx_http_setter_undecided) {
@@ -241,12 +255,49 @@ ngx_http_setter_preaccess_handler(ngx_http_request_t *r)
 }
 
 
+/*
+ * With "setter_validate": before mirror and try_files, which are to see the
+ * body that the upstream will.
+ */
+
 static ngx_int_t
+ngx_http_setter_precontent_handler(ngx_http_request_t *r)
+{
+    ngx_http_setter_ctx_t       *ctx;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (slcf->format == NULL || !slcf->validate || r != r->main) {
+        return NGX_DECLINED;
+    }
+
+    ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
+                   "setter precontent handler");
+
+    ctx = ngx_http_setter_get_ctx(r);
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ctx->passed) {
+        return NGX_DECLINED;
+    }
+
+    /* nothing but us resumes the phases */
+
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r, ngx_http_setter_receive(r, ctx));
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
 ngx_http_setter_content_handler(ngx_http_request_t *r)
 {
-    ngx_int_t                   rc;
-    ngx_http_setter_ctx_t      *ctx;
-    ngx_http_setter_outcome_e   outcome;
+    ngx_http_setter_ctx_t  *ctx;
 
     ngx_log_debug0(NGX_LOG_DEBUG_HTTP, r->connection->log, 0,
                    "setter content handler");
@@ -261,6 +312,18 @@ ngx_http_setter_content_handler(ngx_http_request_t *r)
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
+
+    return ngx_http_setter_receive(r, ctx);
+}
+
+
+/* What the request is to be finalized with; NGX_DONE: it waits. */
+
+static ngx_int_t
+ngx_http_setter_receive(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_setter_outcome_e  outcome;
 
     /* another module may have ended the preaccess phase before us */
 
@@ -293,7 +356,7 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
     outcome = ngx_http_setter_unlock(r, ctx);
 
     if (outcome != ngx_http_setter_undecided) {
-        ngx_http_finalize_request(r, ngx_http_setter_reply(r, ctx, outcome));
+        ngx_http_setter_end(r, ctx, outcome);
     }
 }
 
@@ -357,7 +420,7 @@ ngx_http_setter_key_handler(ngx_http_setter_key_t *key)
 }
 
 
-/* Makes a job of the body and sends it on its way. */
+/* Makes a job of the body and sends it on its way, or lets it pass. */
 
 static ngx_http_setter_outcome_e
 ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
@@ -382,7 +445,8 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return outcome;
     }
 
-    return ngx_http_setter_append(r, ctx);
+    return slcf->validate ? ngx_http_setter_pass(r, ctx)
+                          : ngx_http_setter_append(r, ctx);
 }
 
 
@@ -393,7 +457,6 @@ ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ngx_str_t                     *value;
     const setter_format_t        **format;
-    ngx_http_core_loc_conf_t      *clcf;
     ngx_http_setter_main_conf_t   *smcf;
 
     if (slcf->format || slcf->api) {
@@ -421,9 +484,6 @@ ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     *format = slcf->format;
 
-    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-    clcf->handler = ngx_http_setter_content_handler;
-
     return NGX_CONF_OK;
 }
 
@@ -442,6 +502,13 @@ ngx_http_setter_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_setter_preaccess_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_setter_precontent_handler;
 
     return NGX_OK;
 }

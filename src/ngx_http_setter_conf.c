@@ -5,6 +5,16 @@
 #include "ngx_http_setter_verify.h"
 
 
+static char *ngx_http_setter_merge_handler(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
+static void ngx_http_setter_merge_nameless(ngx_http_setter_loc_conf_t *prev,
+    ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
+static char *ngx_http_setter_set_handler(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
+static char *ngx_http_setter_conf_refuse(ngx_conf_t *cf, const char *why);
+
+
+
 void *
 ngx_http_setter_create_main_conf(ngx_conf_t *cf)
 {
@@ -89,6 +99,7 @@ ngx_http_setter_create_loc_conf(ngx_conf_t *cf)
 
     slcf->tenants = NGX_CONF_UNSET_PTR;
     slcf->known = NGX_CONF_UNSET_UINT;
+    slcf->validate = NGX_CONF_UNSET;
     slcf->quota = NGX_CONF_UNSET_UINT;
     slcf->verify = NGX_CONF_UNSET_PTR;
     slcf->required = NGX_CONF_UNSET_PTR;
@@ -110,8 +121,12 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_setter_loc_conf_t *prev = parent;
     ngx_http_setter_loc_conf_t *conf = child;
 
-    ngx_http_setter_main_conf_t  *smcf;
+    ngx_flag_t                 own;
+    ngx_http_core_loc_conf_t  *clcf;
 
+    own = (conf->validate == 1);
+
+    ngx_conf_merge_value(conf->validate, prev->validate, 0);
     ngx_conf_merge_ptr_value(conf->tenants, prev->tenants, NULL);
     ngx_conf_merge_uint_value(conf->known, prev->known, 1);
     ngx_conf_merge_uint_value(conf->quota, prev->quota, 0);
@@ -135,16 +150,37 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_job, prev->max_job, 256 * 1024);
     ngx_conf_merge_uint_value(conf->compat, prev->compat, 0);
 
-    if (conf->format == NULL && conf->api == NULL) {
-        return NGX_CONF_OK;
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (conf->format || conf->api) {
+        return ngx_http_setter_merge_handler(cf, conf, clcf);
     }
+
+    if (clcf->noname) {
+        ngx_http_setter_merge_nameless(prev, conf, clcf);
+
+    } else if (own && clcf->name.len) {
+        return ngx_http_setter_conf_refuse(cf, "\"setter_validate\" needs a "
+                                           "\"setter_webhook\"");
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+/* Of a location that has something to do. */
+
+static char *
+ngx_http_setter_merge_handler(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf)
+{
+    ngx_http_setter_main_conf_t  *smcf;
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_setter_module);
 
     if (smcf->redis == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "no \"setter_redis\" for "
-                           "\"setter_webhook\" or \"setter_api\"");
-        return NGX_CONF_ERROR;
+        return ngx_http_setter_conf_refuse(cf, "no \"setter_redis\" for "
+                                   "\"setter_webhook\" or \"setter_api\"");
     }
 
     if (conf->api) {
@@ -152,10 +188,66 @@ ngx_http_setter_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     if (conf->tenants == NULL && !ngx_http_setter_verify_names(conf->verify)) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "no \"setter_tenant\" for \"setter_webhook\"");
+        return ngx_http_setter_conf_refuse(cf,
+                             "no \"setter_tenant\" for \"setter_webhook\"");
+    }
+
+    if (ngx_http_setter_set_handler(cf, conf, clcf) != NGX_CONF_OK) {
         return NGX_CONF_ERROR;
     }
 
     return ngx_http_setter_plan(cf, conf);
+}
+
+
+/* "if" and "limit_except" do what their location does. */
+
+static void
+ngx_http_setter_merge_nameless(ngx_http_setter_loc_conf_t *prev,
+    ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf)
+{
+    conf->format = prev->format;
+    conf->format_n = prev->format_n;
+    conf->plan = prev->plan;
+    conf->api = prev->api;
+    conf->api_conf = prev->api_conf;
+
+    if (conf->format && !conf->validate && clcf->handler == NULL) {
+        clcf->handler = ngx_http_setter_content_handler;
+    }
+}
+
+
+/* Which of the location's directives came first does not matter here. */
+
+static char *
+ngx_http_setter_set_handler(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf,
+    ngx_http_core_loc_conf_t *clcf)
+{
+    if (conf->validate) {
+        return clcf->handler
+               ? NGX_CONF_OK
+               : ngx_http_setter_conf_refuse(cf, "\"setter_validate\" needs a "
+                                             "handler to pass requests to, "
+                                             "such as \"proxy_pass\"");
+    }
+
+    if (clcf->handler) {
+        return ngx_http_setter_conf_refuse(cf, "\"setter_webhook\" beside "
+                                           "another handler needs "
+                                           "\"setter_validate on\"");
+    }
+
+    clcf->handler = ngx_http_setter_content_handler;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_setter_conf_refuse(ngx_conf_t *cf, const char *why)
+{
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", why);
+
+    return NGX_CONF_ERROR;
 }

@@ -13,6 +13,8 @@ static ngx_http_setter_outcome_e ngx_http_setter_enrich_tenant(
 static ngx_http_setter_outcome_e ngx_http_setter_enrich_fields(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     setter_json_value_t *values, setter_buf_t *data);
+static ngx_http_setter_outcome_e ngx_http_setter_enrich_end(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, setter_buf_t *data);
 static void ngx_http_setter_enrich_start(ngx_http_setter_ctx_t *ctx,
     const setter_format_t *format);
 static ngx_int_t ngx_http_setter_enrich_field(ngx_http_request_t *r,
@@ -25,6 +27,9 @@ static ngx_int_t ngx_http_setter_enrich_utf8(ngx_pool_t *pool,
     ngx_str_t *text);
 static ngx_int_t ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_field_t *f, setter_json_value_t *value,
+    setter_buf_t *data);
+static void ngx_http_setter_enrich_pass(ngx_http_setter_field_t *f,
+    setter_json_value_t *values, setter_json_value_t *value,
     setter_buf_t *data);
 static void ngx_http_setter_enrich_key(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
@@ -46,6 +51,10 @@ ngx_http_setter_enrich(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     plan = slcf->plan;
 
     setter_buf_init(&data, &ctx->alloc, NGX_HTTP_SETTER_DATA);
+
+    if (plan->whole) {
+        setter_buf_byte(&data, '{');
+    }
 
     error = setter_json_read(body->data, body->len,
                              slcf->format->hook ? SETTER_JSON_REPAIR : 0,
@@ -161,9 +170,15 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
             value = values[f[i].path];
         }
 
-        if (ngx_http_setter_enrich_field(r, ctx, &f[i], &value) != NGX_OK
-            || ngx_http_setter_enrich_put(ctx, &f[i], &value, data)
-               != NGX_OK)
+        if (ngx_http_setter_enrich_field(r, ctx, &f[i], &value) != NGX_OK) {
+            return ngx_http_setter_failed;
+        }
+
+        if (plan->whole) {
+            ngx_http_setter_enrich_pass(&f[i], values, &value, data);
+
+        } else if (ngx_http_setter_enrich_put(ctx, &f[i], &value, data)
+                   != NGX_OK)
         {
             return ngx_http_setter_failed;
         }
@@ -173,7 +188,22 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
         }
     }
 
-    if (ctx->job.provider.len == 0) {
+    return ngx_http_setter_enrich_end(r, ctx, data);
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_enrich_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_buf_t *data)
+{
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (slcf->plan->whole) {
+        setter_buf_byte(data, '}');
+
+    } else if (ctx->job.provider.len == 0) {
         ngx_http_setter_error(ctx, "provider", SETTER_FIELD_REQUIRED);
     }
 
@@ -205,6 +235,11 @@ ngx_http_setter_enrich_start(ngx_http_setter_ctx_t *ctx,
 
     job = &ctx->job;
     tp = ngx_timeofday();
+
+    /* it may have been read before, for a handler that failed */
+
+    ngx_memzero(job, sizeof(setter_job_t));
+    ctx->key.len = 0;
 
     job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
     job->kind = ngx_http_setter_constant(format->kind);
@@ -268,6 +303,8 @@ ngx_http_setter_enrich_value(ngx_http_request_t *r,
 
     value->type = text.len ? SETTER_JSON_STRING : SETTER_JSON_ABSENT;
     value->text = ngx_http_setter_text(&text);
+
+    ctx->changed = 1;
 
     if (text.len == 0 && f->field.required) {
         ngx_http_setter_error(ctx, f->name, SETTER_FIELD_REQUIRED);
@@ -359,6 +396,31 @@ ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     member->len = json.len;
 
     return json.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/*
+ * The same for a body that is passed on: it keeps its own names, and what a
+ * default has no value for.
+ */
+
+static void
+ngx_http_setter_enrich_pass(ngx_http_setter_field_t *f,
+    setter_json_value_t *values, setter_json_value_t *value,
+    setter_buf_t *data)
+{
+    if (f->kept) {
+        return;
+    }
+
+    if (value->type == SETTER_JSON_ABSENT && !f->set && f->path != -1) {
+        value = &values[f->path];
+    }
+
+    if (value->type != SETTER_JSON_ABSENT) {
+        setter_json_name(data, f->name);
+        setter_json_value(data, value);
+    }
 }
 
 

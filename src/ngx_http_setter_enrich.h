@@ -11,7 +11,9 @@
 
 /*
  * Fills ctx->job but for its id and lane, ctx->key and, when it refuses,
- * ctx->errors and ctx->detail.  "undecided" when the job is good.
+ * ctx->errors and ctx->detail.  "undecided" when the job is good.  Where the
+ * message is to be passed on ("setter_validate"), ctx->job.data is the whole
+ * body that it then has, and other than the caller's if ctx->changed.
  */
 ngx_http_setter_outcome_e ngx_http_setter_enrich(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_str_t *body);

@@ -5,6 +5,11 @@
 
 static void ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat);
+static void ngx_http_setter_metrics_counter(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat, const char *name, const char *help,
+    ngx_atomic_t *first);
+static ngx_http_setter_stat_format_t *ngx_http_setter_metrics_end(
+    ngx_http_setter_stat_t *stat);
 static void ngx_http_setter_metrics_format(setter_buf_t *buf,
     const char *name, ngx_http_setter_stat_format_t *format);
 static void ngx_http_setter_metrics_tenants(setter_buf_t *buf,
@@ -45,36 +50,20 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
     ngx_uint_t                      n;
     ngx_http_setter_stat_format_t  *format, *end;
 
-    end = stat->formats;
+    ngx_http_setter_metrics_counter(buf, stat, "setter_accepted_total",
+            "Messages that Redis acknowledged.",
+            &stat->formats[0].outcomes[ngx_http_setter_accepted]);
 
-    while (end < stat->formats + NGX_HTTP_SETTER_STAT_FORMATS
-           && end->name[0])
-    {
-        end++;
-    }
+    ngx_http_setter_metrics_counter(buf, stat, "setter_passed_total",
+            "Messages that went on to another handler.",
+            &stat->formats[0].outcomes[ngx_http_setter_passed]);
 
-    setter_buf_text(buf,
-            "# HELP setter_accepted_total Messages that Redis acknowledged.\n"
-            "# TYPE setter_accepted_total counter\n");
+    ngx_http_setter_metrics_counter(buf, stat, "setter_duplicates_total",
+            "Accepted messages whose key came shortly before; the queue "
+            "drops them.",
+            &stat->formats[0].duplicates);
 
-    for (format = stat->formats; format < end; format++) {
-        ngx_http_setter_metrics_format(buf, "setter_accepted_total", format);
-        setter_buf_byte(buf, '}');
-        ngx_http_setter_metrics_value(buf,
-                                 format->outcomes[ngx_http_setter_accepted]);
-    }
-
-    setter_buf_text(buf,
-            "# HELP setter_duplicates_total Accepted messages whose key came "
-            "shortly before; the queue drops them.\n"
-            "# TYPE setter_duplicates_total counter\n");
-
-    for (format = stat->formats; format < end; format++) {
-        ngx_http_setter_metrics_format(buf, "setter_duplicates_total",
-                                       format);
-        setter_buf_byte(buf, '}');
-        ngx_http_setter_metrics_value(buf, format->duplicates);
-    }
+    end = ngx_http_setter_metrics_end(stat);
 
     setter_buf_text(buf,
             "# HELP setter_refused_total Requests that were refused.\n"
@@ -96,6 +85,57 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
             ngx_http_setter_metrics_value(buf, format->outcomes[n]);
         }
     }
+}
+
+
+/* first: the counter of the first format, as there is one in each. */
+
+static void
+ngx_http_setter_metrics_counter(setter_buf_t *buf,
+    ngx_http_setter_stat_t *stat, const char *name, const char *help,
+    ngx_atomic_t *first)
+{
+    ngx_atomic_t                   *value;
+    ngx_http_setter_stat_format_t  *format, *end;
+
+    setter_buf_text(buf, "# HELP ");
+    ngx_http_setter_metrics_text(buf, name);
+    setter_buf_byte(buf, ' ');
+    ngx_http_setter_metrics_text(buf, help);
+    setter_buf_text(buf, "\n# TYPE ");
+    ngx_http_setter_metrics_text(buf, name);
+    setter_buf_text(buf, " counter\n");
+
+    end = ngx_http_setter_metrics_end(stat);
+
+    for (format = stat->formats; format < end; format++) {
+        value = (ngx_atomic_t *) ((char *) first
+                                  + ((char *) format
+                                     - (char *) stat->formats));
+
+        ngx_http_setter_metrics_format(buf, name, format);
+        setter_buf_byte(buf, '}');
+        ngx_http_setter_metrics_value(buf, *value);
+    }
+}
+
+
+/* Behind the last format that has a place. */
+
+static ngx_http_setter_stat_format_t *
+ngx_http_setter_metrics_end(ngx_http_setter_stat_t *stat)
+{
+    ngx_http_setter_stat_format_t  *end;
+
+    end = stat->formats;
+
+    while (end < stat->formats + NGX_HTTP_SETTER_STAT_FORMATS
+           && end->name[0])
+    {
+        end++;
+    }
+
+    return end;
 }
 
 

@@ -32,6 +32,7 @@ typedef struct ngx_http_setter_stat_tenant_s  ngx_http_setter_stat_tenant_t;
 
 typedef enum {
     ngx_http_setter_undecided = 0,
+    ngx_http_setter_passed,         /* it goes on: others will answer */
     ngx_http_setter_accepted,
     ngx_http_setter_method,
     ngx_http_setter_unauthorized,
@@ -69,6 +70,7 @@ typedef struct {
     ngx_uint_t                   quota;     /* messages a minute; 0: any */
     ngx_http_setter_verify_t    *verify;
 
+    ngx_flag_t                   validate;
     const setter_format_t       *format;    /* not inherited */
     ngx_uint_t                   format_n;  /* in smcf->formats */
     ngx_http_setter_plan_t      *plan;
@@ -126,6 +128,8 @@ typedef struct {
     unsigned                     answered:1;    /* to the question: known? */
     unsigned                     known:1;   /* the answer */
     unsigned                     traced:1;
+    unsigned                     changed:1; /* members were set */
+    unsigned                     passed:1;  /* once is enough */
     char                         id[SETTER_UUID_LEN];
     char                         trace[NGX_HTTP_SETTER_TRACE_LEN];
 } ngx_http_setter_ctx_t;
@@ -170,6 +174,10 @@ ngx_http_setter_constant(const char *text)
 
     return str;
 }
+
+
+/* Of a location with "setter_webhook" whose messages become jobs. */
+ngx_int_t ngx_http_setter_content_handler(ngx_http_request_t *r);
 
 
 extern ngx_module_t  ngx_http_setter_module;

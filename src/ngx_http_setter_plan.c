@@ -190,6 +190,7 @@ ngx_http_setter_plan(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *slcf)
     }
 
     slcf->plan = plan;
+    plan->whole = slcf->validate;
 
     if (ngx_array_init(&plan->fields, cf->pool, 16,
                        sizeof(ngx_http_setter_field_t)) != NGX_OK
@@ -232,7 +233,7 @@ ngx_http_setter_plan_format(ngx_conf_t *cf, ngx_http_setter_plan_t *plan,
 
     for (i = 0; i < format->nfields; i++) {
 
-        flags = (format->fields[i].member == SETTER_FIELD_DATA)
+        flags = (format->fields[i].member == SETTER_FIELD_DATA || plan->whole)
                     ? SETTER_JSON_KEEP : SETTER_JSON_TEXT;
 
         if (ngx_http_setter_plan_add(plan, &format->fields[i],
@@ -293,7 +294,9 @@ ngx_http_setter_plan_members(ngx_http_setter_plan_t *plan,
         if (f == NULL) {
             ngx_memzero(&field, sizeof(setter_format_field_t));
 
-            field.member = setter_format_member(
+            field.member = plan->whole
+                               ? SETTER_FIELD_DATA
+                               : setter_format_member(
                                        ngx_http_setter_text(&member[i].name));
 
             if (field.member == SETTER_FIELD_DATA) {

@@ -32,6 +32,7 @@ struct ngx_http_setter_plan_s {
     ngx_array_t                 fields;     /* ngx_http_setter_field_t */
     ngx_array_t                 paths;      /* setter_json_path_t */
 
+    ngx_uint_t                  whole;      /* bodies keep all they have */
     ngx_int_t                   key;        /* in fields, or -1: no dedupe */
     ngx_int_t                   claim;      /* in paths, or -1: none */
     ngx_uint_t                 *tenants;    /* in paths, one a setter_tenant */

@@ -1,4 +1,5 @@
 #include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_pass.h"
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_verify.h"
@@ -38,6 +39,10 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
 
     { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
       ngx_string("undecided"),
+      ngx_string("Internal error") },
+
+    { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
+      ngx_string("passed"),
       ngx_string("Internal error") },
 
     { NGX_HTTP_CREATED, &ngx_http_setter_success,
@@ -100,6 +105,19 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
 
 
 void
+ngx_http_setter_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome)
+{
+    if (outcome == ngx_http_setter_passed) {
+        ngx_http_setter_pass_on(r, ctx);
+        return;
+    }
+
+    ngx_http_finalize_request(r, ngx_http_setter_reply(r, ctx, outcome));
+}
+
+
+void
 ngx_http_setter_reply_later(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome)
 {
@@ -109,7 +127,7 @@ ngx_http_setter_reply_later(ngx_http_request_t *r,
 
     ngx_http_set_log_request(c->log, r);
 
-    ngx_http_finalize_request(r, ngx_http_setter_reply(r, ctx, outcome));
+    ngx_http_setter_end(r, ctx, outcome);
 
     /* neither r nor ctx may be there any more */
 

@@ -17,7 +17,11 @@
 ngx_int_t ngx_http_setter_reply(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 
-/* The same from an event of another connection: finalizes the request. */
+/* Finalizes the request with that, or lets it go on where it has passed. */
+void ngx_http_setter_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome);
+
+/* The same from an event of another connection. */
 void ngx_http_setter_reply_later(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 

@@ -2,7 +2,7 @@
 
 
 /* to be changed whenever struct ngx_http_setter_stat_s changes */
-#define NGX_HTTP_SETTER_STAT_LAYOUT  3
+#define NGX_HTTP_SETTER_STAT_LAYOUT  4
 
 #define NGX_HTTP_SETTER_STAT_PROBES  32
 
