@@ -1,56 +1,81 @@
 package Setter::Model;
 
 # What a partition of the queue ought to be: the transitions of
-# workers/queue/lanes/ written plainly over lists and hashes, with no
-# thought for cost.  Times come from outside: those that Redis reported.
+# workers/queue/lanes/ written plainly over lists and hashes, with no thought
+# for cost.  Times come from outside: those that Redis reported.
 #
-# A job is { id, lane, kind, element, at, debounce_ms, debounce_max_ms,
-# send_at_ms }; in the inbox also { bad => 1 } for an entry that cannot be
-# read and { bell => 1 } for a doorbell.
+# A job is { id, slug, lane, kind, element, at, received_ms, debounce_ms,
+# debounce_max_ms, send_at_ms, again, over }; in the inbox also { bad => 1 }
+# for an entry that cannot be read and { bell => 1 } for a doorbell.
 
 use strict;
 use warnings;
 
 use List::Util qw(max min sum0);
+use POSIX qw(ceil);
+
+use Setter::Model::Keys ();
 
 # the library's own
 use constant { SORT => 100, TAKE => 100, TURNS => 100, COST => 1000,
-    SUSPECT => 2, CAP => 200, REPLIES => 9, NEVER => 9e15 };
+    SUSPECT => 2, CAP => 200, REPLIES => 9, NEVER => 9e15,
+    DAY_MS => 86_400_000 };
+
+use Setter::Model::Turns ();
+
+my %BULK = map { $_ => 1 } qw(campaign ingest sync);
+
+my %DEFAULT = (weight => 1, cap => CAP, day => 0, minute => 0, outside => 0,
+    held => 0);
 
 sub new {
     my ($class) = @_;
 
     return bless {
-        inbox => [], lanes => {}, tenants => {}, suspects => [], later => [],
-        seen => {}, completed => {}, rejected => 0, clock => 0, arrival => 0,
-        token => 0, replies => 0,
+        inbox => [], lanes => {}, tenants => {}, suspects => [], later => {},
+        held => {}, moving => [], seen => {}, accepted => {}, completed => {},
+        rejected => 0, token => 0, replies => 0,
+        clock => { reply => 0, bulk => 0 }, arrival => { reply => 0,
+            bulk => 0 },
     }, $class;
 }
+
+sub keys { Setter::Model::Keys::keys_of($_[0]) }
 
 sub append { push @{ $_[0]{inbox} }, $_[1] }
 
 sub ring { $_[0]->append({ bell => 1 }) }
 
-# A lane is idle, due, ready, suspect or leased.  handed: how many of its jobs
-# were handed over.
+# A lane is idle, due, ready (also: on its way to another list), suspect,
+# outside, held or leased.  handed: how many of its jobs were handed over.
 sub lane {
     my ($self, $name) = @_;
+    my ($slug, $kind) = split m{/}, $name;
 
     return $self->{lanes}{$name} //= {
-        name => $name, slug => $name =~ s{/.*}{}r, jobs => [],
-        state => 'idle', handed => 0, failures => 0, crashes => 0,
-        reason => '',
+        name => $name, slug => $slug, jobs => [], state => 'idle',
+        class => $BULK{$kind} ? 'bulk' : 'reply',
+        handed => 0, failures => 0, crashes => 0, reason => '',
     };
 }
 
-# tag: where it stands in the line of tenants, if it does
+# Of each class: lanes that are ready, the end tag of the last turn, and the
+# tag with which it stands in line, if it does; served: its place among those
+# of one tag.
 sub tenant {
     my ($self, $slug) = @_;
 
     return $self->{tenants}{$slug} //= {
-        slug => $slug, ready => [], finish => 0, capped => 0, tag => undef,
-        weight => undef, cap => undef, served => 0,
+        slug => $slug, outside => [], capped => 0, set => {}, used => 0,
+        map { $_ => { ready => [], finish => 0, tag => undef, served => 0 } }
+            qw(reply bulk),
     };
+}
+
+sub setting {
+    my ($tenant, $name) = @_;
+
+    return $tenant->{set}{$name} // $DEFAULT{$name};
 }
 
 sub lanes_in {
@@ -73,38 +98,52 @@ sub waiting {
         grep { $_->{slug} eq $slug } values %{ $self->{lanes} };
 }
 
-sub full {
-    my ($self, $tenant) = @_;
+sub limit {
+    my ($tenant, $class) = @_;
+    my $cap = setting($tenant, 'cap');
 
-    return $self->flight($tenant->{slug}) >= ($tenant->{cap} // CAP);
+    return $class eq 'reply' ? $cap : max(1, $cap - ceil($cap / 10));
+}
+
+sub full {
+    my ($self, $tenant, $class) = @_;
+
+    return $self->flight($tenant->{slug}) >= limit($tenant, $class);
 }
 
 sub enter {
-    my ($self, $tenant) = @_;
+    my ($self, $tenant, $class) = @_;
+    my $clock = $self->{clock}{$class};
 
-    $tenant->{capped} = $self->full($tenant) ? 1 : 0;
-    return if $tenant->{capped};
-    $self->{arrival} = max($self->{clock}, $self->{arrival} + 1);
-    $tenant->{tag} = max($self->{arrival}, $tenant->{finish});
+    return if setting($tenant, 'held');
+    if ($self->full($tenant, $class)) {
+        $tenant->{capped} = 1;
+        return;
+    }
+    $self->{arrival}{$class} = max($clock, $self->{arrival}{$class} + 1);
+    $tenant->{$class}{tag} = max($self->{arrival}{$class},
+        $tenant->{$class}{finish});
 }
 
-# Returns 1 when others have to be told.
-sub make_ready {
-    my ($self, $lane, $front) = @_;
-    my $tenant = $self->tenant($lane->{slug});
+# In line or not, as hold and cap have it.  Returns 1 when others have to be
+# told.
+sub settle {
+    my ($self, $tenant) = @_;
+    my $ring = 0;
 
-    delete @$lane{qw(cause until due)};
-    if ($lane->{crashes} >= SUSPECT) {
-        $lane->{state} = 'suspect';
-        push @{ $self->{suspects} }, $lane->{name};
-        return 1;
+    $tenant->{capped} = 0;
+    for my $class (qw(reply bulk)) {
+        my $its = $tenant->{$class};
+        my $may = !setting($tenant, 'held') && !$self->full($tenant, $class);
+
+        $its->{tag} = undef if !$may;
+        if (!defined $its->{tag} && @{ $its->{ready} }) {
+            $self->enter($tenant, $class);
+            $ring = 1 if $may;
+        }
     }
 
-    $lane->{state} = 'ready';
-    $self->enter($tenant) unless @{ $tenant->{ready} };
-    splice @{ $tenant->{ready} }, $front ? 0 : @{ $tenant->{ready} }, 0,
-        $lane->{name};
-    return 0;
+    return $ring;
 }
 
 # The lane has left its worker's hands; a tenant with none in flight has no
@@ -112,16 +151,63 @@ sub make_ready {
 sub land {
     my ($self, $lane) = @_;
     my $tenant = $self->tenant($lane->{slug});
+    my $flight = $self->flight($lane->{slug});
 
     $lane->{state} = 'landed';
-    delete @$lane{qw(token worker lease_end)};
-    $tenant->{finish} = 0 unless $self->flight($tenant->{slug});
-    return 0 if !$tenant->{capped} || $self->full($tenant);
-    $self->enter($tenant);
-    return 1;
+    delete @$lane{qw(token worker outside lease_end)};
+    if ($flight == 1) {
+        $tenant->{$_}{finish} = 0 for qw(reply bulk);
+    }
+    return 0 if $flight < limit($tenant, 'bulk') || !$tenant->{capped};
+    return $self->settle($tenant);
 }
 
-sub limit {
+# What the jobs of a turn have in common.
+sub turn_kind { $_[0]{kind} . ($_[0]{over} ? ' over' : '') }
+
+# Where a lane belongs that may run.
+sub home {
+    my ($self, $lane) = @_;
+    my $tenant = $self->tenant($lane->{slug});
+
+    return 'held' if defined $self->{held}{ $lane->{name} };
+    return 'outside' if setting($tenant, 'outside')
+        && turn_kind($lane->{jobs}[0]) eq 'message';
+    return 'suspect' if $lane->{crashes} >= SUSPECT
+        && !setting($tenant, 'held');
+    return $lane->{class};
+}
+
+# Returns 1 when others have to be told.
+sub make_ready {
+    my ($self, $lane, $front) = @_;
+    my $tenant = $self->tenant($lane->{slug});
+    my $home = $self->home($lane);
+
+    delete @$lane{qw(cause until due)};
+    if ($home eq 'held') {
+        $lane->{state} = 'held';
+        $self->{held}{ $lane->{name} } = 1;
+        return 0;
+    }
+    if ($home eq 'suspect') {
+        $lane->{state} = 'suspect';
+        push @{ $self->{suspects} }, $lane->{name};
+        return 1;
+    }
+
+    my $list = $home eq 'outside' ? $tenant->{outside}
+        : $tenant->{$home}{ready};
+    splice @$list, $front ? 0 : @$list, 0, $lane->{name};
+    $lane->{state} = $home eq 'outside' ? 'outside' : 'ready';
+    $self->enter($tenant, $home) if $home ne 'outside' && @$list == 1;
+    return 0;
+}
+
+
+# Jobs into lanes
+
+sub window_limit {
     my ($job, $at) = @_;
 
     return $job->{debounce_max_ms} ? $at + $job->{debounce_max_ms} : NEVER;
@@ -131,13 +217,12 @@ sub join_lane {
     my ($self, $job, $at) = @_;
     my $lane = $self->lane($job->{lane});
 
-    $self->tenant($lane->{slug});
     push @{ $lane->{jobs} }, $job;
     if ($lane->{state} eq 'idle') {
         return $self->make_ready($lane) unless $job->{debounce_ms};
         $lane->{state} = 'due';
         $lane->{cause} = 'debounce';
-        $lane->{until} = limit($job, $at);
+        $lane->{until} = window_limit($job, $at);
         $lane->{due} = min($at + $job->{debounce_ms}, $lane->{until});
 
     } elsif (!$job->{debounce_ms}) {
@@ -149,10 +234,72 @@ sub join_lane {
             if $at <= $lane->{due};
 
     } elsif ($lane->{handed}) {
-        $lane->{limit} //= limit($job, $at);
+        $lane->{limit} //= window_limit($job, $at);
         $lane->{quiet} = max($lane->{quiet} // 0,
             min($at + $job->{debounce_ms}, $lane->{limit}));
     }
+}
+
+sub admit {
+    my ($self, $job, $now, $at) = @_;
+
+    $self->{accepted}{ $job->{id} }++;
+    if ($job->{send_at_ms} > $now) {
+        $self->{later}{ $job->{id} } = $job;
+    } else {
+        $self->join_lane($job, $at);
+    }
+}
+
+# Whether the queue has the job, beside its inbox.
+sub knows {
+    my ($self, $lane, $id) = @_;
+
+    my @jobs = @{ ($self->{lanes}{$lane} // { jobs => [] })->{jobs} };
+
+    return $self->{later}{$id} || grep({ $_->{id} eq $id } @jobs) ? 1 : 0;
+}
+
+# By the time received, behind what was handed over.  Jobs need not stand in
+# that order: they came in theirs.
+sub admit_again {
+    my ($self, $job, $now) = @_;
+
+    return if $self->knows($job->{lane}, $job->{id});
+
+    my $lane = $self->lane($job->{lane});
+    my ($from, $to) = ($lane->{handed}, scalar @{ $lane->{jobs} });
+    while ($from < $to) {
+        my $middle = int(($from + $to) / 2);
+
+        if ($lane->{jobs}[$middle]{received_ms} > $job->{received_ms}) {
+            $to = $middle;
+        } else {
+            $from = $middle + 1;
+        }
+    }
+    if ($to == @{ $lane->{jobs} } || $job->{send_at_ms} > $now) {
+        $self->admit($job, $now, $job->{at});
+    } else {
+        splice @{ $lane->{jobs} }, $to, 0, $job;
+        $self->{accepted}{ $job->{id} }++;
+    }
+}
+
+# Returns whether the job is one too many for the tenant's day.
+sub over_quota {
+    my ($self, $job, $now) = @_;
+    my $tenant = $self->tenant($job->{slug});
+    my $today = int($now / DAY_MS);
+    my $day = setting($tenant, 'day');
+
+    return 0 if $job->{kind} ne 'message' || !$day;
+    if (($tenant->{today} // 0) != $today) {
+        @$tenant{qw(today used)} = ($today, 0);
+    }
+    return 1 if $tenant->{used} >= $day;
+    $tenant->{used}++;
+    return 0;
 }
 
 sub sort_inbox {
@@ -162,15 +309,21 @@ sub sort_inbox {
         next if $job->{bell};
         if ($job->{bad}) {
             $self->{rejected}++;
-        } elsif ($self->{seen}{ $job->{id} }++) {
-            next;
-        } elsif ($job->{send_at_ms} > $now) {
-            push @{ $self->{later} }, $job;
-        } else {
-            $self->join_lane($job, $job->{at});
+        } elsif ($job->{again}) {
+            $self->{seen}{ $job->{id} }++;
+            $self->admit_again($job, $now);
+        } elsif (!$self->{seen}{ $job->{id} }++) {
+            if ($self->over_quota($job, $now)) {
+                $job->{over} = 1;
+                $job->{element} =~ s/\n/\tover\n/;
+            }
+            $self->admit($job, $now, $job->{at});
         }
     }
 }
+
+
+# What time, or a switch, moves on
 
 # By score, then by name: the order of a sorted set.
 sub due_now {
@@ -182,19 +335,38 @@ sub due_now {
     return splice @due, 0, TAKE;
 }
 
-# All that claim does, at Redis's time now.  args: slots suspect lease_ms
-# turn_jobs turn_bytes max_failures max_crashes.  Returns next_ms, how many
-# entries were rejected, and the turns.
-sub claim {
-    my ($self, $now, $args) = @_;
-    my $rejected = $self->{rejected};
+# Returns whether some are left, and whether others have to be told.
+sub bring_moving {
+    my ($self) = @_;
     my $ring = 0;
 
-    for my $job (due_now($now, 'send_at_ms', 'id', @{ $self->{later} })) {
-        @{ $self->{later} } = grep { $_ != $job } @{ $self->{later} };
+    for (1 .. TAKE) {
+        my ($list) = @{ $self->{moving} } or return (0, $ring);
+        my $name = shift @{ $list->{lanes} };
+
+        if (defined $name) {
+            $ring |= $self->make_ready($self->lane($name));
+        } else {
+            shift @{ $self->{moving} };
+        }
+    }
+
+    return (1, $ring);
+}
+
+# Returns whether something is left to be done at once, when time moves
+# something on, and whether others have to be told.
+sub move_on {
+    my ($self, $now) = @_;
+    my $ring = 0;
+
+    for my $job (due_now($now, 'send_at_ms', 'id', values %{ $self->{later} }))
+    {
+        delete $self->{later}{ $job->{id} };
         $self->join_lane($job, $job->{send_at_ms});
     }
     $self->sort_inbox($now);
+    my $left = @{ $self->{inbox} } > 0;
     for my $lane (due_now($now, 'lease_end', 'name',
             $self->lanes_in('leased')))
     {
@@ -206,236 +378,65 @@ sub claim {
     for my $lane (due_now($now, 'due', 'name', $self->lanes_in('due'))) {
         $ring |= $self->make_ready($lane);
     }
-
-    my @turns = $self->hand_out($now, $args);
-    my $next = $self->next_ms($now);
-    $self->ring if $ring;
-
-    return ($next, $self->{rejected} - $rejected, @turns);
-}
-
-sub hand_out {
-    my ($self, $now, $args) = @_;
-    my $slots = min($args->{slots}, TURNS);
-    my @turns;
-
-    if ($args->{suspect} && $slots && @{ $self->{suspects} }) {
-        push @turns, $self->lease(shift @{ $self->{suspects} }, $now, $args);
-    }
-    my $served = 0;
-    while (@turns < $slots and my $tenant = $self->lowest) {
-        my $tag = delete $tenant->{tag};
-
-        $tenant->{served} = ++$served;
-
-        if (!$self->full($tenant)) {
-            push @turns, $self->lease(shift @{ $tenant->{ready} }, $now,
-                $args);
-            $self->{clock} = max($self->{clock}, $tag);
-            $self->{replies} = min(REPLIES, $self->{replies} + 1);
-            $tag += max(1, int(COST / ($tenant->{weight} // 1)));
-            $tenant->{finish} = $tag;
-        }
-        if (@{ $tenant->{ready} }) {
-            $tenant->{capped} = $self->full($tenant) ? 1 : 0;
-            $tenant->{tag} = $tag unless $tenant->{capped};
-        }
-    }
-
-    $_->{served} = 0 for values %{ $self->{tenants} };
-    return @turns;
-}
-
-sub in_line { grep { defined $_->{tag} } values %{ $_[0]{tenants} } }
-
-# One that was served in this claim is behind others of its tag.
-sub lowest {
-    my ($self) = @_;
-
-    return (sort { $a->{tag} <=> $b->{tag} || $a->{served} <=> $b->{served}
-        || $a->{slug} cmp $b->{slug} } $self->in_line)[0];
-}
-
-# The longest prefix of one kind within the turn's bounds, or one job.
-sub turn_length {
-    my ($args, @jobs) = @_;
-    my ($n, $size) = (0, 0);
-
-    for my $job (@jobs) {
-        $size += length $job->{element};
-        last if $n && ($n >= $args->{turn_jobs}
-            || $size > $args->{turn_bytes} || $job->{kind} ne $jobs[0]{kind});
-        $n++;
-    }
-
-    return $n;
-}
-
-sub lease {
-    my ($self, $name, $now, $args) = @_;
-    my $lane = $self->lane($name);
-
-    $lane->{handed} ||= turn_length($args, @{ $lane->{jobs} });
-    $lane->{state} = 'leased';
-    $lane->{lease_end} = $now + $args->{lease_ms};
-
-    return {
-        lane => $name, failures => $lane->{failures},
-        crashes => $lane->{crashes}, reason => $lane->{reason},
-        dead => $lane->{failures} >= $args->{max_failures}
-            || $lane->{crashes} >= $args->{max_crashes} ? 1 : 0,
-        ids => [map { $_->{id} } @{ $lane->{jobs} }[0 .. $lane->{handed} - 1]],
-    };
-}
-
-sub next_ms {
-    my ($self, $now) = @_;
-
-    return 0 if @{ $self->{inbox} } || $self->in_line;
-    my @at = (
-        (map { $_->{send_at_ms} } @{ $self->{later} }),
+    my $next = min(NEVER, (map { $_->{send_at_ms} } values %{ $self->{later} }),
         (map { $_->{due} } $self->lanes_in('due')),
-        (map { $_->{lease_end} } $self->lanes_in('leased')),
-    );
+        (map { $_->{lease_end} } $self->lanes_in('leased')));
+    my ($moving, $rings) = $self->bring_moving;
 
-    return @at ? max(0, min(@at) - $now) : -1;
+    return ($left || $moving, $next, $ring | $rings);
 }
 
-# What claim gave goes on record: its token and who has it.
-sub given {
-    my ($self, $name, $token, $worker) = @_;
 
-    @{ $self->lane($name) }{qw(token worker)} = ($token, $worker);
-    $self->{token} = $token;
-}
+# Settings and holds
 
-# The token is the lane's.
-sub holds {
-    my ($self, $turn) = @_;
-    my $lane = $self->{lanes}{ $turn->{lane} } or return 0;
+# name: of the list of lanes that move, where they do.
+sub configure {
+    my ($self, $slug, $name, %set) = @_;
+    my $tenant = $self->tenant($slug);
+    my $was = setting($tenant, 'outside');
+    my $ring = 0;
 
-    return $lane->{state} eq 'leased' && $lane->{token} eq $turn->{token}
-        ? 1 : 0;
-}
-
-# Returns the ids that came.
-sub more {
-    my ($self, $turn, $args) = @_;
-    my $lane = $self->lane($turn->{lane});
-    my $n = turn_length($args, @{ $lane->{jobs} });
-    my @added = @{ $lane->{jobs} }[$lane->{handed} .. $n - 1];
-
-    if (@added) {
-        $lane->{handed} = $n;
-        delete @$lane{qw(quiet limit)};
+    for (CORE::keys %set) {
+        delete $tenant->{set}{$_};
+        $tenant->{set}{$_} = $set{$_} if $set{$_} ne ''
+            && $set{$_} != $DEFAULT{$_};
     }
+    @$tenant{qw(today used)} = (undef, 0) if !setting($tenant, 'day');
+    if ($was != setting($tenant, 'outside')) {
+        my $list = $was ? $tenant->{outside} : $tenant->{reply}{ready};
+        my @lanes = splice @$list;
 
-    return map { $_->{id} } @added;
-}
-
-sub complete {
-    my ($self, $turn, $now, @follow_up) = @_;
-    my $lane = delete $self->{lanes}{ $turn->{lane} };
-    my ($done, @rest) = ($lane->{handed}, @{ $lane->{jobs} });
-
-    $self->{completed}{ $_->{id} }++ for splice @rest, 0, $done;
-    my $ring = $self->land($lane);
-
-    if (@rest) {
-        my $left = $self->lane($lane->{name});
-        $left->{jobs} = \@rest;
-        if (($lane->{quiet} // 0) > $now) {
-            @$left{qw(state cause due until)} = ('due', 'debounce',
-                @$lane{qw(quiet limit)});
-        } else {
-            $self->make_ready($left);
+        if (@lanes) {
+            $tenant->{reply}{tag} = undef if !$was;
+            $self->lane($_)->{state} = 'ready' for @lanes;
+            push @{ $self->{moving} }, { name => $name, lanes => \@lanes };
+            $self->{token} = $name;
+            $ring = 1;
         }
-        $ring = 1;
+        $ring |= ($self->bring_moving)[1];
     }
-    $self->append($_) for @follow_up;
+    $ring |= $self->settle($tenant);
+    $ring = 1 if setting($tenant, 'outside') && @{ $tenant->{outside} };
     $self->ring if $ring;
 }
 
-sub fail {
-    my ($self, $turn, $due, $counted, $reason) = @_;
-    my $lane = $self->lane($turn->{lane});
+sub hold {
+    my ($self, $name) = @_;
 
-    $lane->{failures} += $counted;
-    $lane->{reason} = $reason;
-    $self->land($lane);
-    @$lane{qw(state cause due)} = ('due', 'retry', $due);
-    $self->ring;
+    return 0 if defined $self->{held}{$name};
+    $self->{held}{$name} = 0;
+    return 1;
 }
 
-# The keys the partition ought to have, as Setter::Queue's scan gives them.
-sub keys {
-    my ($self) = @_;
-    my @lanes = grep { @{ $_->{jobs} } } values %{ $self->{lanes} };
-    my @tenants = values %{ $self->{tenants} };
-    my %flight = map { $_->{slug} => $self->flight($_->{slug}) } @tenants;
-    my %waiting = map { $_->{slug} => $self->waiting($_->{slug}) } @tenants;
-    my @leased = grep { $_->{state} eq 'leased' } @lanes;
-    my %keys = (
-        inbox => [map { $_->{bell} ? '' : $_->{header} } @{ $self->{inbox} }],
-        suspects => [@{ $self->{suspects} }],
-        due => { map { $_->{name} => $_->{due} }
-            grep { defined $_->{due} } @lanes },
-        later => { map { $_->{id} => $_->{send_at_ms} } @{ $self->{later} } },
-        delayed => { map { $_->{id} => $_->{element} } @{ $self->{later} } },
-        leased => { map { $_->{name} => $_->{lease_end} } @leased },
-        jobs => { map { my $lane = $_; map { $_->{id} => $lane->{name} }
-            @{ $lane->{jobs} }[0 .. $lane->{handed} - 1] } @leased },
-        tenants => { map { $_->{slug} => $_->{tag} } $self->in_line },
-        capped => [sort map { $_->{slug} } grep { $_->{capped} } @tenants],
-        backlog => { map { $_ => $waiting{$_} }
-            grep { $waiting{$_} } CORE::keys %waiting },
-        state => {
-            token => $self->{token}, clock => $self->{clock},
-            arrival => $self->{arrival}, rejected => $self->{rejected},
-            replies => $self->{replies},
-            waiting => sum0(values %waiting),
-            ready => sum0(map { scalar @{ $_->{ready} } } @tenants),
-        },
-    );
+sub release {
+    my ($self, $name) = @_;
+    my $waits = delete $self->{held}{$name} // return 0;
 
-    for my $lane (@lanes) {
-        $keys{"lane:$lane->{name}"} = [map { $_->{element} }
-            @{ $lane->{jobs} }];
-        $keys{"claim:$lane->{name}"} = claim_fields($lane);
+    if ($waits) {
+        $self->make_ready($self->lane($name));
+        $self->ring;
     }
-    for my $tenant (@tenants) {
-        my $slug = $tenant->{slug};
-        $keys{"ready:$slug"} = [@{ $tenant->{ready} }];
-        $keys{"tenant:$slug"} = {
-            (map { defined $tenant->{$_} ? ($_ => $tenant->{$_}) : () }
-                qw(weight cap)),
-            $flight{$slug} ? (flight => $flight{$slug},
-                finish => $tenant->{finish}) : (),
-        };
-    }
-
-    delete @{ $keys{state} }{ grep { !$keys{state}{$_} }
-        CORE::keys %{ $keys{state} } };
-
-    # what is empty is not there, but for the inbox and the state
-    delete @keys{ grep { !/^(?:inbox|state)$/
-        && !(ref $keys{$_} eq 'HASH' ? %{ $keys{$_} } : @{ $keys{$_} }) }
-        CORE::keys %keys };
-
-    return \%keys;
-}
-
-sub claim_fields {
-    my ($lane) = @_;
-    my %fields = map { defined $lane->{$_} ? ($_ => $lane->{$_}) : () }
-        qw(cause until token worker quiet limit);
-
-    $fields{ids} = join ' ', map { $_->{id} }
-        @{ $lane->{jobs} }[0 .. $lane->{handed} - 1] if $lane->{handed};
-    $lane->{$_} and $fields{$_} = $lane->{$_}
-        for qw(failures crashes reason);
-
-    return \%fields;
+    return 1;
 }
 
 1;

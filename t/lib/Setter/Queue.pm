@@ -202,8 +202,10 @@ sub scan {
             stream = function(k) return redis.call('XRANGE', k, '-', '+') end
         }
         for _, key in ipairs(redis.call('KEYS', ARGV[1])) do
-            local kind = redis.call('TYPE', key).ok
-            all[#all + 1] = { key, kind, read[kind](key) }
+            if not key:find(':seen:', 1, true) then
+                local kind = redis.call('TYPE', key).ok
+                all[#all + 1] = { key, kind, read[kind](key) }
+            end
         end
         return all
 LUA
@@ -211,7 +213,7 @@ LUA
     for (@$all) {
         my ($key, $kind, $value) = @$_;
         $key = substr $key, length $prefix;
-        next if $key =~ /^(?:seen:|workers$|worker:|layout$|rejects$)/;
+        next if $key =~ /^(?:workers$|worker:|layout$|rejects$)/;
         $keys{$key} = $kind eq 'stream' ? [map { {@{ $_->[1] }}->{h} } @$value]
             : $kind eq 'set' ? [sort @$value]
             : $kind eq 'list' || $kind eq 'string' ? $value : {@$value};

@@ -126,15 +126,20 @@ local function serve(q, a, line, most)
     end
 
     local left = #lanes >= n and call('EXISTS', q.p .. list) == 1
+    local served = #a.turns > turns
     if left and t.flight < t[class.limit] then
-        put(line, t.slug, tag, true)
+        if served then
+            put(line, t.slug, tag, true)
+        else
+            line.at = line.at - 1           -- it keeps its place
+        end
         return
     end
     if left then
         call('SADD', q.p .. 'capped', t.slug)
     end
-    if #a.turns == turns then
-        -- it leaves without a turn: there is a place for another
+    if not served then
+        -- it leaves without a turn: there is room for another
         a.astray = a.astray + 1
         draw(q, line, 1)
     end

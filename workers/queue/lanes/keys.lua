@@ -15,10 +15,12 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
                          doorbell.  Stays when empty, for its last id.
   lane:<lane>    list    "<header>\n<envelope>", oldest first; the jobs of a
                          turn stay until the turn is completed
-  tenants        zset    tenants with lanes in ready:<slug>, under their cap,
-                         not held; score = start tag on the fair clock
+  tenants        zset    tenants with lanes in ready:<slug>, not held, under
+                         their cap (or over it, but not found out yet); score =
+                         start tag on the fair clock
   bulk           zset    likewise, with lanes in bulk:<slug>
-  capped         set     tenants with such lanes, and too many turns in flight
+  capped         set     tenants with such lanes that are out of line, since
+                         too many turns are in flight
   ready:<slug>   list    the tenant's lanes that may run, oldest first, but
   bulk:<slug>    list    - those of campaign, ingest and sync, which come
                          behind the others,

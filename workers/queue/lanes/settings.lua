@@ -37,14 +37,15 @@ local function move_ready(q, t)
     local n = call('LLEN', q.p .. list)
     if n == 0 then return end
 
-    if not t.outside then
+    if t.outside then
+        call('ZREM', q.p .. REPLY.line, t.slug)
+    else
         s.outside, s.ready = s.outside - n, s.ready + n
     end
     s.token = max(s.token + 1, q.us)
     local name = format('%.0f', s.token)
     call('RENAME', q.p .. list, q.p .. 'moving:' .. name)
     call('RPUSH', q.p .. 'moving', name)
-    call('ZREM', q.p .. REPLY.line, t.slug)
     q.ring = true
 end
 

@@ -91,11 +91,13 @@ local function save_tenant(q, t)
     local key = q.p .. 'tenant:' .. t.slug
     if t.moved and t.flight == 0 then
         call('HDEL', key, 'flight', 'finish', 'bulk_finish')
-    elseif t.moved and t.bulk_finish == 0 then
-        call('HSET', key, 'flight', t.flight, 'finish', t.finish)
     elseif t.moved then
-        call('HSET', key, 'flight', t.flight, 'finish', t.finish,
-             'bulk_finish', t.bulk_finish)
+        call('HSET', key, 'flight', t.flight, 'finish', t.finish)
+        if t.bulk_finish > 0 then
+            call('HSET', key, 'bulk_finish', t.bulk_finish)
+        elseif t.had_bulk then
+            call('HDEL', key, 'bulk_finish')
+        end
     end
     if t.counted then
         call('HSET', key, 'today', t.today, 'used', t.used)

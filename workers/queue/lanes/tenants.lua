@@ -13,6 +13,7 @@ local function tenant(q, slug)
     local t = {
         slug = slug, flight = f.flight or 0, moved = false,
         finish = f.finish or 0, bulk_finish = f.bulk_finish or 0,
+        had_bulk = f.bulk_finish ~= nil,
         cost = max(1, floor(COST / (f.weight or 1))), limit = cap,
         -- a tenant's own bulk leaves its replies something of its cap
         bulk_limit = max(1, cap - ceil(cap / 10)),
