@@ -5,7 +5,6 @@
 
 
 #define NGX_HTTP_SETTER_MAX_OUT   (64 * 1024 * 1024)
-#define NGX_HTTP_SETTER_MAX_ARGS  5
 #define NGX_HTTP_SETTER_OWN       16    /* commands beside the requests' */
 
 
@@ -125,13 +124,18 @@ ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis)
     }
 
     ngx_log_error(NGX_LOG_NOTICE, redis->log, 0,
-                  "setter: Redis \"%V\" is ready", &redis->name);
+                  "setter: Redis \"%V\"%s is ready", &redis->name,
+                  redis->note);
 
     ngx_http_setter_stat_connected(redis->conf);
 
     ngx_http_setter_redis_watch(redis);
 
     ngx_http_setter_op_send_all(redis);
+
+    if (redis->ready) {
+        redis->ready(redis);
+    }
 }
 
 
@@ -196,7 +200,8 @@ ngx_http_setter_redis_report(ngx_http_setter_redis_t *redis,
     }
 
     ngx_log_error(NGX_LOG_ERR, redis->log, 0,
-                  "setter: Redis \"%V\" is away: %s", &redis->name, text);
+                  "setter: Redis \"%V\"%s is away: %s", &redis->name,
+                  redis->note, text);
 
     ngx_memcpy(redis->reported, text, sizeof(text));
 }
@@ -230,34 +235,6 @@ ngx_http_setter_redis_post(ngx_http_setter_redis_t *redis)
     }
 
     ngx_post_event(c->write, &ngx_posted_events);
-}
-
-
-ngx_int_t
-ngx_http_setter_redis_command(ngx_http_setter_redis_t *redis,
-    setter_resp_handler_pt handler, void *data, int argc, ...)
-{
-    int          i;
-    va_list      args;
-    const char  *argv[NGX_HTTP_SETTER_MAX_ARGS];
-
-    va_start(args, argc);
-
-    for (i = 0; i < argc; i++) {
-        argv[i] = va_arg(args, const char *);
-    }
-
-    va_end(args);
-
-    if (setter_resp_command(&redis->resp, argc, argv, NULL, handler, data)
-        == NULL)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_http_setter_redis_post(redis);
-
-    return NGX_OK;
 }
 
 

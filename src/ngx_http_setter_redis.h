@@ -1,6 +1,7 @@
 /*
- * The command connection to Redis: one per nginx worker process, all
- * requests pipelined on it, one write per turn of the event loop.
+ * A connection to Redis: everything is pipelined on it, with one write per
+ * turn of the event loop.  An nginx worker process has one for the commands
+ * of all its requests, and the bell's (ngx_http_setter_bell.h), which waits.
  */
 
 #ifndef _NGX_HTTP_SETTER_REDIS_H_INCLUDED_
@@ -93,6 +94,7 @@ struct ngx_http_setter_redis_s {
     ngx_addr_t                      *addrs;
     ngx_uint_t                       naddrs;
     ngx_str_t                        name;      /* as configured, no secret */
+    const char                      *note;      /* behind that in logs */
     ngx_str_t                        host;
     ngx_str_t                        user;
     ngx_str_t                        password;
@@ -102,7 +104,12 @@ struct ngx_http_setter_redis_s {
     ngx_msec_t                       backoff_range[2];
     ngx_int_t                        waiting;
     ngx_int_t                        max_inbox;
-    ngx_http_setter_inbox_t         *inboxes;   /* one a partition */
+    ngx_http_setter_inbox_t         *inboxes;   /* to watch, one a partition;
+                                                   NULL: none */
+    ngx_msec_t                       block;     /* how long a reply may be
+                                                   waited for by intent */
+    void                           (*ready)(ngx_http_setter_redis_t *redis);
+    void                            *data;      /* ready()'s */
 
     ngx_str_t                        ca;        /* files, or len 0 */
     ngx_str_t                        cert;
@@ -226,6 +233,14 @@ void ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis);
 /* A command of the client's own, of argc strings; at most 5. */
 ngx_int_t ngx_http_setter_redis_command(ngx_http_setter_redis_t *redis,
     setter_resp_handler_pt handler, void *data, int argc, ...);
+
+/*
+ * The same with an array, argvlen NULL for strings.  For a ready connection;
+ * NGX_ERROR when the pipeline is full.
+ */
+ngx_int_t ngx_http_setter_redis_send(ngx_http_setter_redis_t *redis,
+    setter_resp_handler_pt handler, void *data, int argc, const char **argv,
+    const size_t *argvlen);
 
 /* Closes the connection; reason NULL: nginx quits. */
 void ngx_http_setter_redis_lost(ngx_http_setter_redis_t *redis,

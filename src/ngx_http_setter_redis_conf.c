@@ -3,6 +3,7 @@
  */
 
 #include "ngx_http_setter_module.h"
+#include "ngx_http_setter_option.h"
 #include "ngx_http_setter_verify.h"
 
 
@@ -14,30 +15,15 @@ static ngx_int_t ngx_http_setter_redis_userinfo(ngx_conf_t *cf,
     ngx_http_setter_redis_t *redis, ngx_str_t *info);
 static ngx_int_t ngx_http_setter_redis_unescape(ngx_conf_t *cf,
     ngx_str_t *to, u_char *p, u_char *last);
-static char *ngx_http_setter_redis_option(ngx_conf_t *cf,
-    ngx_http_setter_redis_t *redis, ngx_str_t *value);
-static ngx_int_t ngx_http_setter_option_text(ngx_conf_t *cf, void *field,
-    ngx_str_t *value);
 static ngx_int_t ngx_http_setter_option_secret(ngx_conf_t *cf, void *field,
     ngx_str_t *value);
 static ngx_int_t ngx_http_setter_option_db(ngx_conf_t *cf, void *field,
     ngx_str_t *value);
-static ngx_int_t ngx_http_setter_option_msec(ngx_conf_t *cf, void *field,
-    ngx_str_t *value);
 static ngx_int_t ngx_http_setter_option_backoff(ngx_conf_t *cf, void *field,
     ngx_str_t *value);
-static ngx_int_t ngx_http_setter_option_count(ngx_conf_t *cf, void *field,
-    ngx_str_t *value);
 
 
-typedef struct {
-    ngx_str_t    name;
-    size_t       offset;
-    ngx_int_t  (*set)(ngx_conf_t *cf, void *field, ngx_str_t *value);
-} ngx_http_setter_option_t;
-
-
-static ngx_http_setter_option_t  ngx_http_setter_options[] = {
+static ngx_http_setter_option_t  ngx_http_setter_redis_options[] = {
 
     { ngx_string("user="),
       offsetof(ngx_http_setter_redis_t, user),
@@ -98,7 +84,6 @@ ngx_http_setter_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     char                     *rv;
     ngx_str_t                *value;
-    ngx_uint_t                i;
     ngx_http_setter_redis_t  *redis;
 
     if (smcf->redis) {
@@ -112,6 +97,7 @@ ngx_http_setter_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     redis->conf = smcf;
     redis->ident = -1;
+    redis->note = "";
     redis->connect_timeout = 1000;
     redis->timeout = 500;
     redis->backoff_range[0] = 100;
@@ -126,11 +112,10 @@ ngx_http_setter_redis_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return rv;
     }
 
-    for (i = 2; i < cf->args->nelts; i++) {
-        rv = ngx_http_setter_redis_option(cf, redis, &value[i]);
-        if (rv != NGX_CONF_OK) {
-            return rv;
-        }
+    if (ngx_http_setter_options(cf, ngx_http_setter_redis_options, redis)
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
     }
 
     if (redis->user.len && redis->password.len == 0) {
@@ -291,47 +276,6 @@ ngx_http_setter_redis_unescape(ngx_conf_t *cf, ngx_str_t *to, u_char *p,
 }
 
 
-static char *
-ngx_http_setter_redis_option(ngx_conf_t *cf, ngx_http_setter_redis_t *redis,
-    ngx_str_t *value)
-{
-    ngx_str_t                  s;
-    ngx_http_setter_option_t  *option;
-
-    for (option = ngx_http_setter_options; option->name.len; option++) {
-
-        if (ngx_strncmp(value->data, option->name.data, option->name.len)
-            != 0)
-        {
-            continue;
-        }
-
-        s.data = value->data + option->name.len;
-        s.len = value->len - option->name.len;
-
-        if (option->set(cf, (char *) redis + option->offset, &s) == NGX_OK) {
-            return NGX_CONF_OK;
-        }
-
-        break;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       value);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_setter_option_text(ngx_conf_t *cf, void *field, ngx_str_t *value)
-{
-    *(ngx_str_t *) field = *value;
-
-    return value->len ? NGX_OK : NGX_ERROR;
-}
-
-
 static ngx_int_t
 ngx_http_setter_option_secret(ngx_conf_t *cf, void *field, ngx_str_t *value)
 {
@@ -354,23 +298,6 @@ ngx_http_setter_option_db(ngx_conf_t *cf, void *field, ngx_str_t *value)
 
     return (ngx_atoi(value->data, value->len) != NGX_ERROR) ? NGX_OK
                                                             : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_setter_option_msec(ngx_conf_t *cf, void *field, ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_parse_time(value, 0);
-
-    if (n == NGX_ERROR || n == 0) {
-        return NGX_ERROR;
-    }
-
-    *(ngx_msec_t *) field = n;
-
-    return NGX_OK;
 }
 
 
@@ -402,23 +329,6 @@ ngx_http_setter_option_backoff(ngx_conf_t *cf, void *field, ngx_str_t *value)
     }
 
     return (range[0] <= range[1]) ? NGX_OK : NGX_ERROR;
-}
-
-
-static ngx_int_t
-ngx_http_setter_option_count(ngx_conf_t *cf, void *field, ngx_str_t *value)
-{
-    ngx_int_t  n;
-
-    n = ngx_atoi(value->data, value->len);
-
-    if (n == NGX_ERROR || n == 0) {
-        return NGX_ERROR;
-    }
-
-    *(ngx_int_t *) field = n;
-
-    return NGX_OK;
 }
 
 

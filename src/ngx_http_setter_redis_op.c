@@ -1,8 +1,12 @@
 /*
- * Operations: what requests want of Redis, each by its deadline.
+ * Operations: what requests want of Redis, each by its deadline; and the
+ * client's own commands.
  */
 
 #include "ngx_http_setter_module.h"
+
+
+#define NGX_HTTP_SETTER_MAX_ARGS  5
 
 
 static void ngx_http_setter_op_reply(void *data,
@@ -210,4 +214,41 @@ ngx_http_setter_op_deadline(ngx_event_t *ev)
 
         ngx_add_timer(ev, op->deadline - ngx_current_msec);
     }
+}
+
+
+ngx_int_t
+ngx_http_setter_redis_command(ngx_http_setter_redis_t *redis,
+    setter_resp_handler_pt handler, void *data, int argc, ...)
+{
+    int          i;
+    va_list      args;
+    const char  *argv[NGX_HTTP_SETTER_MAX_ARGS];
+
+    va_start(args, argc);
+
+    for (i = 0; i < argc; i++) {
+        argv[i] = va_arg(args, const char *);
+    }
+
+    va_end(args);
+
+    return ngx_http_setter_redis_send(redis, handler, data, argc, argv, NULL);
+}
+
+
+ngx_int_t
+ngx_http_setter_redis_send(ngx_http_setter_redis_t *redis,
+    setter_resp_handler_pt handler, void *data, int argc, const char **argv,
+    const size_t *argvlen)
+{
+    if (setter_resp_command(&redis->resp, argc, argv, argvlen, handler, data)
+        == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_setter_redis_post(redis);
+
+    return NGX_OK;
 }

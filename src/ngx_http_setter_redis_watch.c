@@ -46,7 +46,7 @@ ngx_http_setter_redis_tick(ngx_event_t *ev)
     silence = ngx_current_msec - redis->heard;
 
     if (redis->resp.pending
-        && silence > NGX_HTTP_SETTER_SILENCE * redis->timeout)
+        && silence > redis->block + NGX_HTTP_SETTER_SILENCE * redis->timeout)
     {
         ngx_http_setter_redis_lost(redis, "no reply");
         return;
@@ -78,6 +78,10 @@ ngx_http_setter_redis_look(ngx_http_setter_redis_t *redis)
 {
     ngx_uint_t                n;
     ngx_http_setter_inbox_t  *inbox;
+
+    if (redis->inboxes == NULL) {
+        return;
+    }
 
     for (n = 0; n < redis->conf->partitions; n++) {
         inbox = &redis->inboxes[n];
