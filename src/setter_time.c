@@ -4,11 +4,15 @@
 #include "setter_time.h"
 
 
+static int setter_time_zone(setter_str_t *text, int64_t *zone);
+static int setter_time_seconds(const char *p, int64_t *seconds);
+static int setter_time_is(const char *p, const char *form);
 static char *setter_time_digits(char *p, int number, int digits);
 static int setter_time_number(const char *p, int digits);
 
 
 static const char  setter_time_form[] = "0000-00-00T00:00:00";
+static const char  setter_time_offset[] = "00:00";  /* behind its sign */
 
 #define SETTER_TIME_SECONDS  (sizeof(setter_time_form) - 1)
 
@@ -47,34 +51,27 @@ setter_time_read(setter_str_t text)
 {
     int          ms, unit;
     size_t       i;
-    time_t       seconds;
-    struct tm    tm, date;
+    int64_t      seconds, zone;
     const char  *p;
 
     p = text.data;
 
-    if (text.len <= SETTER_TIME_SECONDS || p[text.len - 1] != 'Z') {
-        return -1;
-    }
-
-    for (i = 0; i < SETTER_TIME_SECONDS; i++) {
-        if (setter_time_form[i] == '0' ? p[i] < '0' || p[i] > '9'
-                                       : p[i] != setter_time_form[i])
-        {
-            return -1;
-        }
-    }
-
-    ms = 0;
-    unit = 100;
-
-    if (text.len > SETTER_TIME_SECONDS + 1
-        && (p[i] != '.' || p[i + 1] == 'Z'))
+    if (text.len <= SETTER_TIME_SECONDS
+        || !setter_time_is(p, setter_time_form)
+        || setter_time_zone(&text, &zone) != SETTER_OK)
     {
         return -1;
     }
 
-    for (i++; i < text.len - 1; i++) {
+    ms = 0;
+    unit = 100;
+    i = SETTER_TIME_SECONDS;
+
+    if (text.len > i && (p[i] != '.' || text.len == i + 1)) {
+        return -1;
+    }
+
+    for (i++; i < text.len; i++) {
         if (p[i] < '0' || p[i] > '9') {
             return -1;
         }
@@ -82,6 +79,61 @@ setter_time_read(setter_str_t text)
         ms += (p[i] - '0') * unit;
         unit /= 10;
     }
+
+    if (setter_time_seconds(p, &seconds) != SETTER_OK) {
+        return -1;
+    }
+
+    return (seconds - zone) * 1000 + ms;
+}
+
+
+/* Takes "Z" or "+01:00" off the end: how many seconds it is before UTC. */
+static int
+setter_time_zone(setter_str_t *text, int64_t *zone)
+{
+    int          hours, minutes;
+    const char  *p;
+
+    p = text->data + text->len - 1;
+
+    if (*p == 'Z') {
+        text->len--;
+        *zone = 0;
+
+        return SETTER_OK;
+    }
+
+    if (text->len < SETTER_TIME_SECONDS + sizeof(setter_time_offset)) {
+        return SETTER_ERROR;
+    }
+
+    text->len -= sizeof(setter_time_offset);
+    p = text->data + text->len;
+
+    if ((*p != '+' && *p != '-') || !setter_time_is(p + 1, setter_time_offset))
+    {
+        return SETTER_ERROR;
+    }
+
+    hours = setter_time_number(p + 1, 2);
+    minutes = setter_time_number(p + 4, 2);
+
+    if (hours > 23 || minutes > 59) {
+        return SETTER_ERROR;
+    }
+
+    *zone = (*p == '-' ? -60 : 60) * (60 * hours + minutes);
+
+    return SETTER_OK;
+}
+
+
+/* Unix time of what has the form of a date and a time. */
+static int
+setter_time_seconds(const char *p, int64_t *seconds)
+{
+    struct tm  tm, date;
 
     memset(&tm, 0, sizeof(tm));
     tm.tm_year = setter_time_number(p, 4) - 1900;
@@ -92,7 +144,7 @@ setter_time_read(setter_str_t text)
     tm.tm_sec = setter_time_number(p + 17, 2);
 
     date = tm;
-    seconds = timegm(&tm);
+    *seconds = timegm(&tm);
 
     /* no month 13, no 31st of June: timegm() would put them right */
 
@@ -100,10 +152,24 @@ setter_time_read(setter_str_t text)
         || tm.tm_hour != date.tm_hour || tm.tm_min != date.tm_min
         || tm.tm_sec != date.tm_sec)
     {
-        return -1;
+        return SETTER_ERROR;
     }
 
-    return seconds * (int64_t) 1000 + ms;
+    return SETTER_OK;
+}
+
+
+/* Whether p begins as the form does, where a 0 stands for any digit. */
+static int
+setter_time_is(const char *p, const char *form)
+{
+    for ( /* void */ ; *form; p++, form++) {
+        if (*form == '0' ? *p < '0' || *p > '9' : *p != *form) {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 
