@@ -25,8 +25,21 @@ sub take { $queue->take('acme', @_)->{turns} }
 
 sub by_job { Setter::Queue::by_job(@_) }
 
-# Of the inbox: [header's fields], doorbells left out.
-sub inbox { map { [split /\t/] } grep { $_ ne '' } @{ $queue->scan->{inbox} } }
+# Jobs that put on record what outside workers had, wherever they wait:
+# [header's fields].
+sub recorded {
+    my $keys = $queue->scan;
+
+    return grep { $_->[3] eq 'record' } map { [split /\t/, (split /\n/)[0]] }
+        map { @{ $keys->{$_} } } grep { /^lane:/ } sort keys %$keys;
+}
+
+# Our workers put on record what there is to.
+sub record_all {
+    for my $turn (@{ claim() }) {
+        $queue->complete($turn) if $turn->{jobs}[0]{kind} eq 'record';
+    }
+}
 
 outside 'messages go outside, all else to our workers' => sub {
     append(id => 'm1');
@@ -102,6 +115,7 @@ outside 'a turn is named by one of its jobs' => sub {
         [1, 'n8n is out', [1, 2]], 'and it comes again');
     is($queue->complete(by_job($again, 2)), 1, 'complete, the whole turn');
     is($queue->complete(by_job($again, 1)), 0, 'once');
+    record_all();
     is_deeply(ids(take()->[0]), [3], 'and what came behind is next');
 };
 
@@ -112,26 +126,72 @@ outside 'what is completed goes on record' => sub {
     append(id => 'a3');
     claim();
     is($queue->complete($turn), 1, 'completed');
-    is_deeply([inbox()], [
-        [1, 'a1-r', 'acme', 'record', 'acme/record/a1', 1790000000001, 0, 0,
+    is_deeply([recorded()], [
+        [1, 'a1-r', 'acme', 'record', 'acme/conv/a', 1790000000001, 0, 0,
             0, 'status=done'],
-        [1, 'a2-r', 'acme', 'record', 'acme/record/a2', 1790000000002, 0, 0,
+        [1, 'a2-r', 'acme', 'record', 'acme/conv/a', 1790000000002, 0, 0,
             0, 'status=done'],
-    ], 'a record job for each job handed over');
-    my @turns = @{ claim() };
-    is_deeply([map { @{ $_->{jobs} } } @turns], [
+    ], 'a record job in the place of each job handed over');
+    is($queue->depth('acme')->{tenants}{acme}[0], 3, 'which wait');
+    is_deeply([$queue->absent(map { ['acme/conv/a', $_] } 'a1', 'b')], [0, 1],
+        'under the name of what they record, too');
+    is_deeply(take(), [], 'the lane goes on when that is done');
+    my ($record, @more) = @{ claim() };
+    is_deeply($record->{jobs}, [
         { id => 'a1-r', kind => 'record', envelope => '{"a":1}',
             flags => 'status=done' },
         { id => 'a2-r', kind => 'record', envelope => "{\n\"b\":2}",
             flags => 'status=done' },
     ], 'for our workers, with the envelopes');
-    $queue->complete($_) for @turns;
-    is_deeply([inbox()], [], 'which record it once');
-    is($queue->complete($turn), 0, 'nor does a stale token');
+    is(@more, 0, 'and no more of it');
+    $queue->complete($record);
+    is_deeply([recorded()], [], 'which record it once');
+    is_deeply(ids(take()->[0]), ['a3'], 'then come the jobs behind');
+    is($queue->complete($turn), 0, 'a stale token records nothing');
 
     append(id => 'b', lane => 'other/conv/b');
     $queue->complete(claim()->[0]);
-    is_deeply([inbox()], [], 'what ours complete they have recorded');
+    is_deeply([recorded()], [], 'what ours complete they have recorded');
+};
+
+outside 'an answer is behind what it answers, and before what comes then' =>
+    sub {
+    append(id => 'm1');
+    my ($turn) = @{ take() };
+    append(id => 's1', kind => 'send');
+    append(id => 'm2');
+    sort_all();
+    $queue->complete($turn);
+    my @order;
+    for (1 .. 3) {
+        my ($next) = @{ claim() };
+        ($next) = @{ take() } if !$next;
+        push @order, ids($next);
+        $queue->complete($next);
+    }
+    is_deeply(\@order, [['m1-r'], ['s1'], ['m2']], 'in this order');
+};
+
+outside 'a window behind a turn outside is kept' => sub {
+    append(id => 1);
+    my ($turn) = @{ take() };
+    append(id => 2, debounce_ms => 60000, debounce_max_ms => 90000);
+    sort_all();
+    $queue->complete($turn);
+    append(id => 3, debounce_ms => 60000, debounce_max_ms => 90000);
+    record_all();
+    is($queue->depth->{due}, 1, 'it is open');
+    is_deeply(take(), [], 'and waited for');
+    now_due(due => 'acme/conv/a');
+    is_deeply(ids(take()->[0]), [2, 3], 'until its end');
+
+    append(id => 4, lane => 'acme/conv/b');
+    ($turn) = @{ take() };
+    $queue->complete($turn);
+    append(id => 5, lane => 'acme/conv/b', debounce_ms => 60000);
+    sort_all();
+    record_all();
+    is($queue->depth->{due}, 1, 'so is one that opens meanwhile');
 };
 
 outside 'a worker that is lost: its lane is handed out again' => sub {
@@ -144,7 +204,7 @@ outside 'a worker that is lost: its lane is handed out again' => sub {
     }
     is($queue->depth->{suspects}, 0, 'ours never get it');
     is_deeply(ids(take()->[0]), [2], 'after three it is given up');
-    is_deeply([map { [@$_[1, 3, 9]] } inbox()],
+    is_deeply([map { [@$_[1, 3, 9]] } recorded()],
         [['1-r', 'record', 'status=dead,reason=the%20worker%20was%20lost']],
         'and recorded');
 };
@@ -158,20 +218,26 @@ outside 'what is given up goes on record, and its lane goes on' => sub {
         $queue->fail($turn, reason => "50%,\tno\xe9!");
     }
     is($queue->depth->{due}, 1, 'eight failures');
+    is_deeply(take(), [], 'no more');
+    is_deeply([map { [@$_[1, 3, 4, 9]] } recorded()], [
+        ['p1-r', 'record', 'acme/conv/a',
+            'status=dead,reason=50%25%2C%09no%E9!'],
+        ['p2-r', 'record', 'acme/conv/a',
+            'status=dead,reason=50%25%2C%09no%E9!'],
+    ], 'they are recorded with the reason');
+    my ($record) = @{ claim() };
+    is_deeply([$record->{jobs}[0]{envelope}, @$record{qw(failures dead)}],
+        ['{"poison":1}', 0, 0], 'as they came, by a new turn');
+    $queue->complete($record);
     is_deeply(ids(take()->[0]), [qw(n1 n2)], 'the jobs behind go on');
-    is_deeply([map { [@$_[1, 3, 4, 9]] } inbox()], [
-        ['p1-r', 'record', 'acme/record/p1',
-            'status=dead,reason=50%25%2C%09no%E9!'],
-        ['p2-r', 'record', 'acme/record/p2',
-            'status=dead,reason=50%25%2C%09no%E9!'],
-    ], 'the others are recorded with the reason');
-    is(claim()->[0]{jobs}[0]{envelope}, '{"poison":1}', 'as they came');
     is($queue->depth('acme')->{tenants}{acme}[0], 0, 'none waits');
 
     append(id => 'q', lane => 'acme/conv/q');
     $queue->fail(take(max_failures => 1)->[0]);
     append(id => 'r', lane => 'acme/conv/q', debounce_ms => 60000);
-    is_deeply(take(max_failures => 1), [], 'a window behind it is kept');
+    is_deeply(take(max_failures => 1), [], 'given up');
+    record_all();
+    is($queue->depth->{due}, 1, 'a window behind it is kept');
     now_due(due => 'acme/conv/q');
     is_deeply(ids(take()->[0]), ['r'], 'until its end');
 };
@@ -216,9 +282,94 @@ outside 'messages over the quota are for our workers' => sub {
     is_deeply(ids($turn), [1, 2], 'two');
     $queue->complete($turn);
     is_deeply(take(), [], 'no more');
+    record_all();
     my ($over) = grep { $_->{lane} eq 'acme/conv/a' } @{ claim() };
     is_deeply([map { "$_->{id} $_->{flags}" } @{ $over->{jobs} }],
         ['3 over', '4 over'], 'the others');
+};
+
+# The tenants that outside workers' pollers were told of since the last look.
+my $heard = '0-0';
+
+sub told {
+    my @entries = $redis->xrange(key('outside'), "($heard", '+');
+
+    $heard = $entries[-1][0] if @entries;
+    return [map { $_->[1][1] } @entries];
+}
+
+outside 'who polls is told when a lane may be taken, and by whom' => sub {
+    $heard = '0-0';
+    $queue->tenant('other', outside => 1);
+    append(id => 1);
+    append(id => 2, lane => 'other/conv/x');
+    append(id => 3, lane => 'third/conv/x');
+    append(id => 's', lane => 'acme/conv/s', kind => 'send');
+    sort_all();
+    is_deeply([sort @{ told() }], ['acme', 'other'], 'sorted by a worker');
+    my ($turn) = @{ take() };
+    is_deeply(told(), [], 'taken: nothing to tell');
+
+    append(id => 4, lane => 'acme/conv/b');
+    take();
+    is_deeply(told(), [], 'sorted and taken at once');
+    append(id => $_, lane => "acme/conv/$_") for 5, 6;
+    my ($five) = @{ take() };
+    is_deeply(told(), ['acme'], 'there is more than was taken');
+    my ($six) = @{ take() };
+
+    append(id => 7);
+    sort_all();
+    $queue->complete($turn);
+    is_deeply(told(), [], 'ours have to record it first');
+    record_all();
+    is_deeply(told(), ['acme'], 'then it may be taken');
+
+    $queue->fail($five, delay_ms => 60000);
+    is_deeply(told(), [], 'failed: not yet');
+    now_due(due => $five->{lane});
+    sort_all(), $queue->claim(slots => 0);
+    is_deeply(told(), ['acme'], 'when its time has come');
+    lapse($six);
+    $queue->claim(slots => 0);
+    is_deeply(told(), ['acme'], 'a lease has ended');
+    $queue->hold($six->{lane});
+    1 while @{ take() };
+    told();
+    $queue->release($six->{lane});
+    is_deeply(told(), ['acme'], 'released');
+    $queue->tenant('acme', held => 1);
+    append(id => 8, lane => 'acme/conv/8');
+    sort_all();
+    told();
+    $queue->tenant('acme', held => '');
+    is_deeply(told(), ['acme'], 'so is a tenant');
+};
+
+outside 'told when the cap has room, and after a switch' => sub {
+    $heard = '0-0';
+    $queue->tenant('acme', cap => 1);
+    append(id => $_, lane => "acme/conv/$_") for 1, 2;
+    my ($turn) = @{ take() };
+    told();
+    is_deeply(take(), [], 'at its cap');
+    is_deeply(told(), [], 'nobody is told');
+    $queue->complete($turn);
+    is_deeply(told(), ['acme'], 'until a turn ends');
+    $queue->tenant('acme', cap => '', outside => '');
+    sort_all();
+    told();
+    $queue->tenant('acme', outside => 1);
+    is_deeply(told(), ['acme'], 'of what is theirs now');
+};
+
+test 'no more than the last rings are kept' => sub {
+    $queue->tenant('acme', outside => 1);
+    for (1 .. 1500) {
+        append(id => $_, lane => "acme/conv/$_");
+        $queue->claim(slots => 0);
+    }
+    cmp_ok($redis->xlen(key('outside')), '<=', 1200, 'about a thousand');
 };
 
 test 'a switch moves what is ready, at once' => sub {
@@ -233,7 +384,7 @@ test 'a switch moves what is ready, at once' => sub {
     append(id => 4, lane => $turn->{lane});
     claim();
     is($queue->complete($turn), 1, 'a turn in our hands ends here');
-    is_deeply([inbox()], [], 'and is recorded here');
+    is_deeply([recorded()], [], 'and is recorded here');
 
     $queue->tenant('acme', outside => 0);
     is($queue->depth->{outside}, 0, 'back: none is for them');
@@ -249,7 +400,8 @@ test 'a turn in hands outside ends there' => sub {
     claim();
     $queue->tenant('acme', outside => 0);
     is($queue->complete($turn), 1, 'completed');
-    is_deeply([map { $_->[1] } inbox()], ['1-r'], 'and recorded');
+    is_deeply([map { $_->[1] } recorded()], ['1-r'], 'and recorded');
+    record_all();
     is_deeply(ids([grep { $_->{lane} =~ /conv/ } @{ claim() }]->[0]), [2],
         'what is behind it is ours');
 
@@ -260,7 +412,7 @@ test 'a turn in hands outside ends there' => sub {
     my ($lost) = grep { $_->{lane} eq 'acme/conv/c' } @{ claim() };
     is($lost->{crashes}, 1, 'one that is lost is ours, too');
     $queue->complete($lost);
-    is_deeply([map { $_->[1] } inbox()], [], 'and then recorded by us');
+    is_deeply([recorded()], [], 'and then recorded by us');
 };
 
 test 'a switch of many lanes goes by hundreds, and nobody gets another\'s' =>
@@ -289,6 +441,7 @@ test 'a switch of many lanes goes by hundreds, and nobody gets another\'s' =>
     is(@ours, 330, 'and all are ours');
     is($queue->depth->{ready}, 0, 'counted');
     $queue->complete($_) for @ours, @theirs;
+    record_all() for 1, 2;
     is_deeply([grep { /moving|outside|ready/ } keys %{ $queue->scan }], [],
         'no list is left');
 };
@@ -336,7 +489,7 @@ outside 'more jobs can be taken into a turn outside' => sub {
     claim();
     is_deeply(ids({ jobs => $queue->more(by_job($turn)) }), [2], 'one more');
     $queue->complete($turn);
-    is_deeply([map { $_->[1] } inbox()], ['1-r', '2-r'], 'both recorded');
+    is_deeply([map { $_->[1] } recorded()], ['1-r', '2-r'], 'both recorded');
 };
 
 done_testing;

@@ -1,10 +1,10 @@
 /*
- * Kind "record": a worker of another make has handled a message, and this is
- * its envelope once more.  It is put on record with what became of it; nobody
- * is answered.
+ * Kind "record": workers of another make have handled messages, and these are
+ * their envelopes once more, in the places that the messages had in their
+ * lane.  They are put on record with what became of them; nobody is answered.
  *
- * The queue appends it under an id and a lane of its own, "<id>-r" in
- * "<tenant>/record/<id>", so its envelope disagrees with its header.
+ * The queue calls such a job "<id>-r", so its envelope disagrees with its
+ * header.
  */
 
 #include <string.h>
@@ -14,8 +14,7 @@
 #include "reply/record.h"
 
 
-#define HANDLED_LANE  "/record/"
-#define HANDLED_ID    "-r"
+#define HANDLED_ID  "-r"
 
 
 static const char *handled_unfit(const turn_job_t *job,
@@ -23,9 +22,9 @@ static const char *handled_unfit(const turn_job_t *job,
 static int handled_named(const setter_job_t *job,
     const setter_job_header_t *header);
 static int handled_is(setter_str_t text, setter_str_t first,
-    const char *middle, setter_str_t last);
+    const char *last);
 static turn_end_e handled_record(turn_t *turn);
-static void handled_outcome(turn_t *turn);
+static void handled_outcome(turn_job_t *job);
 
 
 static const kind_step_pt  handled_steps[] = { handled_record, NULL };
@@ -47,63 +46,59 @@ handled_unfit(const turn_job_t *job, const setter_job_header_t *header)
 static int
 handled_named(const setter_job_t *job, const setter_job_header_t *header)
 {
-    static const setter_str_t  none;
-
-    return handled_is(header->tenant, job->tenant, "", none)
-           && handled_is(header->id, job->id, HANDLED_ID, none)
-           && handled_is(header->lane, job->tenant, HANDLED_LANE, job->id);
+    return handled_is(header->tenant, job->tenant, "")
+           && handled_is(header->id, job->id, HANDLED_ID)
+           && handled_is(header->lane, job->lane, "");
 }
 
 
 static int
-handled_is(setter_str_t text, setter_str_t first, const char *middle,
-    setter_str_t last)
+handled_is(setter_str_t text, setter_str_t first, const char *last)
 {
     size_t  len;
 
-    len = strlen(middle);
+    len = strlen(last);
 
-    return text.len == first.len + len + last.len
+    return text.len == first.len + len
            && memcmp(text.data, first.data, first.len) == 0
-           && memcmp(text.data + first.len, middle, len) == 0
-           && (last.len == 0
-               || memcmp(text.data + first.len + len, last.data, last.len)
-                  == 0);
+           && memcmp(text.data + first.len, last, len) == 0;
 }
 
 
-/* All jobs of such a lane are one, which may have come more than once. */
 static turn_end_e
 handled_record(turn_t *turn)
 {
+    size_t       i;
     turn_job_t  *job;
 
-    job = &turn->jobs[0];
-
-    if (turn->claim->dead || job->unfit != NULL || turn->njobs > 1) {
+    if (turn->claim->dead) {
         return kind_record_jobs(turn);
     }
 
-    turn->lane = arena_copy(turn->claim->arena, job->job.lane.data,
-                            job->job.lane.len);
-    job->id = inbound_id(turn, job->job.id);
+    for (i = 0; i < turn->njobs; i++) {
+        job = &turn->jobs[i];
 
-    if (turn->lane == NULL || job->id == NULL) {
-        return turn_ends(turn, TURN_BACK, -1, "no memory");
+        if (job->unfit != NULL) {
+            continue;
+        }
+
+        handled_outcome(job);
+        job->id = inbound_id(turn, job->job.id);
+
+        if (job->id == NULL) {
+            return turn_ends(turn, TURN_BACK, -1, "no memory");
+        }
     }
 
-    handled_outcome(turn);
     return turn_recorded(turn, record_handled(turn));
 }
 
 
 /* What the header's flags say became of it. */
 static void
-handled_outcome(turn_t *turn)
+handled_outcome(turn_job_t *job)
 {
-    size_t                      i;
-    turn_job_t                 *job;
-    const setter_job_header_t  *header;
+    size_t  i;
 
     static const struct {
         const char  *flag, *status, *reason;
@@ -112,12 +107,10 @@ handled_outcome(turn_t *turn)
         { "status=dead", "dead", "given up by other workers" },
     };
 
-    job = &turn->jobs[0];
-    header = &turn->claim->jobs[0].header;
     job->status = "done";
 
     for (i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
-        if (setter_job_header_has(header, outcomes[i].flag)) {
+        if (setter_job_header_has(job->header, outcomes[i].flag)) {
             job->status = outcomes[i].status;
             job->reason = outcomes[i].reason;
         }

@@ -71,6 +71,7 @@ inbound_job(turn_t *turn, const queue_job_t *claimed)
     job = &turn->jobs[turn->njobs++];
     memset(job, 0, sizeof(turn_job_t));
     job->id = id;
+    job->header = &claimed->header;
     job->envelope = claimed->envelope;
     job->received_ms = claimed->header.received_ms;
     job->status = "processing";

@@ -56,6 +56,7 @@ typedef struct {
     turn_reply_t   *reply;          /* that answers it, of an earlier claim;
                                        or NULL */
     setter_job_t    job;
+    const setter_job_header_t  *header;
     setter_str_t    surface;
     setter_str_t    envelope;
     int64_t         received_ms;

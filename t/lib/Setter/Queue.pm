@@ -213,7 +213,7 @@ LUA
     for (@$all) {
         my ($key, $kind, $value) = @$_;
         $key = substr $key, length $prefix;
-        next if $key =~ /^(?:workers$|worker:|layout$|rejects$)/;
+        next if $key =~ /^(?:workers$|worker:|layout$|rejects$|outside$)/;
         $keys{$key} = $kind eq 'stream' ? [map { {@{ $_->[1] }}->{h} } @$value]
             : $kind eq 'set' ? [sort @$value]
             : $kind eq 'list' || $kind eq 'string' ? $value : {@$value};

@@ -236,7 +236,7 @@ local function take(keys, args)
         state(q).outside = state(q).outside - 1
         lease(q, a, t, lane, list)
     end
-    left = left or not t.held and t.flight < t.limit
-                   and call('EXISTS', q.p .. list) == 1
-    return answer(q, a, last, left, next_at, rejected)
+    local more = offers(q, t)
+    q.rung[t.slug] = q.rung[t.slug] and more or nil
+    return answer(q, a, last, left or more, next_at, rejected)
 end

@@ -27,6 +27,9 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
   outside:<slug> list    - where the tenant's messages go to outside workers,
                          those whose next turn is of messages, and
   suspects       list    - those that crashed workers twice
+  outside        stream  t = tenant; the doorbell of who polls for outside
+                         workers: a lane of outside:<slug> may be taken.  Only
+                         the last entries are kept
   moving         list    names of lists moving:<name>: lanes that may run of
                          tenants that were switched to or from outside workers,
                          on their way into the lists above
@@ -79,7 +82,9 @@ ready one when its turn comes.
 
 The jobs "ids" are handed over; a turn that failed is handed over again exactly
 as it was.  quiet and limit, beside them, are the debounce window of messages
-that came behind: complete waits for its end.  Who extends, completes or fails
+that came behind: complete waits for its end.  Where an outside worker had
+them, jobs of kind "record", "<id>-r", take their places once he is done: a
+worker of ours puts them on record before the lane goes on.  Who extends, completes or fails
 shows the token of the claim; a lease that was taken back has lost its token.
 --]]
 
@@ -96,7 +101,9 @@ local CAP = 200                 -- turns in flight a tenant
 local COST = 1000               -- of a turn at weight 1, on the fair clock
 local REPLIES = 9               -- turns before one of a bulk kind
 local SUSPECT = 2               -- crashes
-local REJECTS, LISTED = 100, 100        -- entries kept; tenants depth names
+local RECORD = '-r'             -- behind the id of a job that records one
+local REJECTS, RINGS = 100, 1000        -- entries kept
+local LISTED = 100                      -- tenants that depth names
 local LEASES, CHUNK = 10000, 50         -- looked at; jobs read at a time
 local NEVER = 9e15
 

@@ -38,6 +38,7 @@ local function make_ready(q, lane, crashes, push, head)
         q.ring = true
     elseif not class then
         call(push, q.p .. list, lane)
+        q.rung[slug_of(lane)] = true
         state(q).outside = state(q).outside + 1
     else
         if call(push, q.p .. list, lane) == 1 then
@@ -72,7 +73,7 @@ local function move_window(q, job, at)
         if at <= due and quiet > due then
             call('ZADD', q.p .. 'due', quiet, job.lane)
         end
-    elseif f[3] then
+    elseif f[3] or f[4] then
         call('HSET', key, 'quiet', max(quiet, f[4] or 0), 'limit', limit)
     end
 end

@@ -79,8 +79,9 @@ local function configure(keys, args)
         bring_moving(q)
     end
     settle(q, t)
-    q.ring = q.ring or t.outside
-                       and call('EXISTS', q.p .. 'outside:' .. slug) == 1
+    if offers(q, t) then
+        q.rung[slug] = true
+    end
     save(q)
     return 1
 end

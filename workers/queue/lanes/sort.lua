@@ -26,7 +26,9 @@ local function ids_in(q, lane)
     local list, ids = q.p .. 'lane:' .. lane, {}
     for i = 0, call('LLEN', list) - 1, CHUNK do
         for _, element in ipairs(call('LRANGE', list, i, i + CHUNK - 1)) do
-            ids[id_of(element)] = true
+            local id = id_of(element)
+            ids[id] = true
+            ids[id:match('^(.+)%' .. RECORD .. '$') or id] = true
         end
     end
     return ids

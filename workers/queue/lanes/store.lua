@@ -5,7 +5,8 @@ local STATE = { 'token', 'clock', 'arrival', 'bulk_clock', 'bulk_arrival',
                 'replies', 'waiting', 'ready', 'outside', 'rejected', 'grace' }
 
 -- One call's view of a partition.  ring: something became claimable that
--- others may not know of.
+-- others may not know of; rung: tenants of whose lanes an outside worker may
+-- take one.
 local function open(keys)
     local p = keys[1] and keys[1]:match('^(.*:)inbox$')
     if not p then
@@ -14,7 +15,8 @@ local function open(keys)
     call, format = redis.call, string.format
     floor, ceil, max, min = math.floor, math.ceil, math.max, math.min
     return { p = p, state = false, tenants = {}, order = {}, waiting = {},
-             entering = { tenants = {}, bulk = {} }, there = {}, ring = false }
+             entering = { tenants = {}, bulk = {} }, there = {}, ring = false,
+             rung = {} }
 end
 
 local function read_clock(q)
@@ -128,6 +130,9 @@ local function save(q)
     end
     if q.ring then
         call('XADD', q.p .. 'inbox', '*', 'h', '', 'j', '')
+    end
+    for slug in pairs(q.rung) do
+        call('XADD', q.p .. 'outside', 'MAXLEN', '~', RINGS, '*', 't', slug)
     end
 end
 

@@ -62,6 +62,12 @@ local function settle(q, t)
     end
 end
 
+-- Whether outside workers have something to take.
+local function offers(q, t)
+    return t.outside and not t.held and t.flight < t.limit
+           and call('EXISTS', q.p .. 'outside:' .. t.slug) == 1
+end
+
 -- A turn of the tenant has ended: it may be under its cap again, and with
 -- none in flight it has no past.
 local function land(q, t)
@@ -73,6 +79,9 @@ local function land(q, t)
     if flight >= t.bulk_limit
         and call('SISMEMBER', q.p .. 'capped', t.slug) == 1 then
         settle(q, t)
+    end
+    if flight == t.limit and offers(q, t) then
+        q.rung[t.slug] = true
     end
 end
 

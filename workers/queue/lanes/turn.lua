@@ -79,50 +79,54 @@ local function drop(q, lane, n, quiet, limit)
     q.ring = true
 end
 
--- What became of the first n jobs of a lane without a worker of ours: each
--- goes on record by a job of its own.
+-- The first n jobs of a lane are done with, and no worker of ours had them:
+-- jobs that put them on record take their places, so that what follows finds
+-- them there.
 local function record(q, lane, n, status)
-    for _, element in ipairs(call('LRANGE', q.p .. 'lane:' .. lane, '0',
-                                  n - 1)) do
+    local list, key = q.p .. 'lane:' .. lane, q.p .. 'claim:' .. lane
+    for i, element in ipairs(call('LRANGE', list, '0', n - 1)) do
         local job = job_of(element)
         local header = table.concat({
-            1, job.id .. '-r', job.slug, 'record',
-            job.slug .. '/record/' .. job.id, format('%.0f', job.received),
-            0, 0, 0, status
+            1, job.id .. RECORD, job.slug, 'record', lane,
+            format('%.0f', job.received), 0, 0, 0, status
         }, '\t')
-        call('XADD', q.p .. 'inbox', '*', 'h', header,
-             'j', element:sub(#job.line + 2))
+        call('LSET', list, i - 1,
+             header .. '\n' .. element:sub(#job.line + 2))
     end
+    call('HDEL', key, 'token', 'worker', 'outside', 'ids', 'failures',
+         'crashes', 'reason')
+    call('HSETNX', key, 'quiet', '0')
+    make_ready(q, lane, 0, 'RPUSH')
+    q.ring = true
 end
 
 -- The jobs of a lane that was given up while it waited for an outside worker.
 local function bury(q, lane, n, reason)
-    local f = call('HMGET', q.p .. 'claim:' .. lane, 'quiet', 'limit')
     local encoded = reason:gsub('[%c %%,\128-\255]', function(c)
         return format('%%%02X', c:byte())
     end)
 
     record(q, lane, n, 'status=dead,reason=' .. encoded)
-    add_waiting(q, slug_of(lane), -n)
-    drop(q, lane, n, f[1], f[2])
 end
 
 -- setter_complete inbox  lane token [header envelope] ...
--- Drops the jobs handed over and appends follow-up jobs to the inbox; 1, or
--- 0 when the token is stale.
+-- Drops the jobs handed over, or has those of an outside worker recorded, and
+-- appends follow-up jobs to the inbox; 1, or 0 when the token is stale.
 local function complete(keys, args)
     local q = open(keys)
     local lane = named(q, args[1])
     local f = holds(q, lane, args[2])
     if not f then return 0 end
 
-    if f[5] then
-        record(q, lane, #f[1], 'status=done')
-    end
     call('HDEL', q.p .. 'jobs', unpack(f[1]))
     call('ZREM', q.p .. 'leased', lane)
     land(q, tenant(q, slug_of(lane)))
-    drop(q, lane, #f[1], f[2], f[3])
+    if f[5] then
+        add_waiting(q, slug_of(lane), #f[1])
+        record(q, lane, #f[1], 'status=done')
+    else
+        drop(q, lane, #f[1], f[2], f[3])
+    end
     for i = 3, #args - 1, 2 do
         call('XADD', q.p .. 'inbox', '*', 'h', args[i], 'j', args[i + 1])
     end
