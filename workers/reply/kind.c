@@ -14,8 +14,10 @@ static const char *kind_none_unfit(const turn_job_t *job,
 
 
 static const kind_t *const  kinds[] = {
+    &kind_call,
     &kind_message,
     &kind_record,
+    &kind_send,
     &kind_status
 };
 

@@ -42,7 +42,14 @@ turn_end_e kind_record_jobs(turn_t *turn);
 const char *kind_given_up(turn_t *turn);
 
 
+/* For kinds with a conversation: the job lacks what a message has. */
+const char *kind_message_unfit(const turn_job_t *job,
+    const setter_job_header_t *header);
+
+
+extern const kind_t  kind_call;
 extern const kind_t  kind_message;
+extern const kind_t  kind_send;
 extern const kind_t  kind_record;
 extern const kind_t  kind_status;
 

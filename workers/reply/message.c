@@ -14,8 +14,6 @@
 #define MESSAGE_MERGES  3       /* a turn; what comes then is the next one's */
 
 
-static const char *message_unfit(const turn_job_t *turn_job,
-    const setter_job_header_t *header);
 static turn_end_e message_record(turn_t *turn);
 static turn_end_e message_judge(turn_t *turn);
 static turn_end_e message_finish_old(turn_t *turn);
@@ -52,12 +50,13 @@ static const kind_step_pt  message_merge_steps[] = {
 };
 
 const kind_t  kind_message = {
-    "message", message_unfit, message_steps
+    "message", kind_message_unfit, message_steps
 };
 
 
-static const char *
-message_unfit(const turn_job_t *turn_job, const setter_job_header_t *header)
+const char *
+kind_message_unfit(const turn_job_t *turn_job,
+    const setter_job_header_t *header)
 {
     const char          *reason;
     const setter_job_t  *job;

@@ -16,6 +16,12 @@
 record_e record_inbound(turn_t *turn);
 
 /*
+ * The same for messages to be sent: each is the reply of its own job, and
+ * composed.  Nothing of the conversation is looked up.
+ */
+record_e record_outgoing(turn_t *turn);
+
+/*
  * For kinds without a conversation: records the jobs.  Sets live of each, and
  * the turn's ref and last.
  */

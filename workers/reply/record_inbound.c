@@ -25,9 +25,22 @@ enum {
 };
 
 
+/* What differs between messages that came and messages to be sent. */
+typedef struct {
+    const char  *take;
+    int          ntake;     /* parameters of it */
+    const char  *messages;
+    long         exchanges; /* to look up */
+    long         rows;      /* for these, at most */
+} record_way_t;
+
+
 static record_e record_inbound_as(turn_t *turn, record_form_e form);
-static int record_arrived(turn_t *turn, record_form_e form,
-    pg_query_t *queries);
+static record_e record_outgoing_as(turn_t *turn, record_form_e form);
+static record_e record_begin(turn_t *turn, record_form_e form,
+    const record_way_t *way);
+static int record_list_unit(turn_t *turn, record_form_e form,
+    const char *messages, pg_query_t *queries);
 static record_e record_handled_as(turn_t *turn, record_form_e form);
 static record_e record_view(turn_t *turn, const pg_answer_t *answer);
 static void record_state(turn_job_t *job, const pg_answer_t *answer,
@@ -56,6 +69,16 @@ static const char  record_take[] =
     " RETURNING turn_token = $3, taken_over,"
     "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1),"
     "  (SELECT mid_turn = 'merge' FROM tenants WHERE slug = $1)";
+
+/* Nobody who never wrote may be sent free text. */
+static const char  record_take_outgoing[] =
+    "INSERT INTO conversations AS c"
+    " (tenant, lane, turn_token, window_until)"
+    " VALUES ($1, $2, $3, '-infinity')"
+    " ON CONFLICT (tenant, lane) DO UPDATE"
+    " SET turn_token = greatest(c.turn_token, excluded.turn_token)"
+    " RETURNING turn_token = $3, taken_over,"
+    "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1)";
 
 /* The same where no turn of ours is taken. */
 static const char  record_open[] =
@@ -86,6 +109,19 @@ static const char  record_messages[] =
     " FROM jsonb_to_recordset($3::jsonb)"
     "  AS e (n integer, id uuid, provider text, provider_id text,"
     "   address text, sender text, type text, text text)"
+    " WHERE e.provider IS NOT NULL"
+    " ORDER BY e.n"
+    " ON CONFLICT DO NOTHING";
+
+/* Each job is a turn of its own here: what it is to send is its reply. */
+static const char  record_replies[] =
+    "INSERT INTO messages (tenant, id, lane, direction, state, turn,"
+    "  provider, address, sender, surface, text)"
+    " SELECT $1, e.id, $2, 'out', 'composed', e.id, e.provider, e.address,"
+    "  e.sender, e.surface, e.text"
+    " FROM jsonb_to_recordset($3::jsonb)"
+    "  AS e (n integer, id uuid, provider text, address text, sender text,"
+    "   surface text, text text)"
     " WHERE e.provider IS NOT NULL"
     " ORDER BY e.n"
     " ON CONFLICT DO NOTHING";
@@ -129,8 +165,36 @@ record_inbound(turn_t *turn)
 }
 
 
+record_e
+record_outgoing(turn_t *turn)
+{
+    return record_as(turn, record_outgoing_as);
+}
+
+
 static record_e
 record_inbound_as(turn_t *turn, record_form_e form)
+{
+    record_way_t  way = { record_take, 4, record_messages, 0, 0 };
+
+    way.exchanges = turn->worker->memory_exchanges;
+    way.rows = RECORD_BURST * (way.exchanges + 1);
+
+    return record_begin(turn, form, &way);
+}
+
+
+static record_e
+record_outgoing_as(turn_t *turn, record_form_e form)
+{
+    record_way_t  way = { record_take_outgoing, 3, record_replies, 0, 0 };
+
+    return record_begin(turn, form, &way);
+}
+
+
+static record_e
+record_begin(turn_t *turn, record_form_e form, const record_way_t *way)
 {
     size_t         i, n;
     record_e       rc;
@@ -144,21 +208,21 @@ record_inbound_as(turn_t *turn, record_form_e form)
     token = turn->claim->token;
     ids = record_ids(turn);
     received = unit_number(turn, turn->jobs[turn->njobs - 1].received_ms);
-    exchanges = unit_number(turn, turn->worker->memory_exchanges);
-    rows = unit_number(turn, RECORD_BURST
-                             * (turn->worker->memory_exchanges + 1));
+    exchanges = unit_number(turn, way->exchanges);
+    rows = unit_number(turn, way->rows);
 
     n = EACH_JOB + turn->njobs;
     queries = arena_get(turn->claim->arena, n * sizeof(pg_query_t));
 
     if (ids == NULL || received == NULL || exchanges == NULL || rows == NULL
-        || queries == NULL || record_arrived(turn, form, queries) != 0)
+        || queries == NULL
+        || record_list_unit(turn, form, way->messages, queries) != 0)
     {
         return RECORD_AWAY;
     }
 
     queries[TAKE] = (pg_query_t) {
-        record_take, 4, { tenant, lane, token, received } };
+        way->take, way->ntake, { tenant, lane, token, received } };
     queries[SAID] = (pg_query_t) {
         record_said, 5, { tenant, lane, ids, exchanges, rows } };
 
@@ -177,9 +241,10 @@ record_inbound_as(turn_t *turn, record_form_e form)
 }
 
 
-/* The statements for whom and what came in.  0, or -1: no memory. */
+/* The statements for people, jobs and messages.  0, or -1: no memory. */
 static int
-record_arrived(turn_t *turn, record_form_e form, pg_query_t *queries)
+record_list_unit(turn_t *turn, record_form_e form, const char *messages,
+    pg_query_t *queries)
 {
     const char  *list;
 
@@ -191,7 +256,7 @@ record_arrived(turn_t *turn, record_form_e form, pg_query_t *queries)
     queries[CONTACTS] = (pg_query_t) {
         record_contacts, 2, { turn->tenant, list } };
     queries[MESSAGES] = (pg_query_t) {
-        record_messages, 3, { turn->tenant, turn->lane, list } };
+        messages, 3, { turn->tenant, turn->lane, list } };
 
     return record_list_queries(turn, list, &queries[TENANT], &queries[JOBS]);
 }
@@ -214,7 +279,9 @@ record_handled_as(turn_t *turn, record_form_e form)
 
     received = unit_number(turn, turn->jobs[0].received_ms);
 
-    if (received == NULL || record_arrived(turn, form, queries) != 0) {
+    if (received == NULL
+        || record_list_unit(turn, form, record_messages, queries) != 0)
+    {
         return RECORD_AWAY;
     }
 

@@ -178,6 +178,7 @@ record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
         setter_json_member(buf, "provider_id", job->job.provider_id);
         setter_json_member(buf, "address", job->job.from);
         setter_json_member(buf, "sender", job->job.to);
+        setter_json_member(buf, "surface", job->surface);
         setter_json_member(buf, "type", job->job.type);
         setter_json_member(buf, "text", job->job.text);
     }

@@ -1,0 +1,284 @@
+#!/usr/bin/perl
+
+# Turns of kind "send": messages that somebody has us send, on a real Redis
+# and PostgreSQL; the providers are the sandbox.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Setter::Turns;
+use Setter::Worker;
+use Test::More;
+
+start();
+
+my @columns = qw(id state turn text provider address sender surface);
+
+# A message to be sent on this lane.
+sub order {
+    my ($lane, $text, %more) = @_;
+
+    return message($lane, $text, kind => 'send', %more);
+}
+
+# The person of the lane has written, and was answered.
+sub talk {
+    my ($lane) = @_;
+    my $id = message($lane, 'Hello', @_[1 .. $#_]);
+
+    wait_job($id, 'done');
+    return $id;
+}
+
+sub row {
+    my ($id) = @_;
+    my ($row) = $postgres->sql('system', 'SELECT ' . join(', ', @columns)
+        . ", error FROM messages WHERE id = '$id' AND direction = 'out'");
+    my %row;
+
+    @row{@columns, 'error'} = @{ $row // [] };
+    return \%row;
+}
+
+subtest 'a message is sent as it stands, and recorded' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    talk($lane);
+    my $asked = asked();
+
+    my $id = order($lane, 'Your order is there', to => 'page-1');
+    wait_job($id, 'done');
+    is(texts($lane)->[-1], 'Your order is there', 'it reached the person');
+    is(asked(), $asked, 'the model was not asked');
+
+    my $row = row($id);
+    is($row->{state}, 'sent', 'it is on record as sent');
+    is($row->{turn}, $id, 'as the reply of its own job');
+    is($row->{text}, 'Your order is there', 'with its text');
+    is("$row->{provider} $row->{sender} $row->{surface}",
+        'manychat page-1 instagram', 'provider, our side, and where');
+    is(value("SELECT kind || ' ' || turn FROM jobs WHERE id = '$id'"),
+        "send $id", 'so is the job');
+
+    my $next = message($lane, 'And now?');
+    wait_job($next, 'done');
+    is(value("SELECT count(*) FROM messages WHERE lane = '$lane'"), 5,
+        'in the conversation');
+    wait_idle($lane);
+};
+
+subtest 'several in a turn: each is sent, in order, and they answer nothing'
+    => sub {
+    fresh();
+    my $lane = lane();
+    my $first = worker();
+    talk($lane);
+    $first->stop;
+
+    my $question = message($lane, 'Anybody there?');
+    my @ids = map { order($lane, "part $_") } 1 .. 5;
+    my $worker = worker();
+    wait_job($_, 'done') for $question, @ids;
+    is_deeply([@{ texts($lane) }[2 .. 6]], [map { "part $_" } 1 .. 5],
+        'in order, behind the answer');
+    is(scalar(grep { $_->{jobs} == 5 } $worker->turns), 1, 'in one turn');
+    is(row($_)->{state}, 'sent', "$_ is sent") for @ids;
+    wait_idle($lane);
+};
+
+subtest 'a worker killed between two sends: each person gets each once' => sub {
+    fresh({ manychat => { latency_ms => 300 } });
+    my $lane = lane();
+    my $worker = worker();
+    talk($lane);
+
+    my @ids = map { order($lane, "part $_") } 1 .. 4;
+    wait_for('the second one', sub { @{ texts($lane) } >= 3 });
+    $worker->stop('KILL');
+    $worker = worker();
+    wait_job($_, 'done', 20) for @ids;
+
+    my %seen;
+    $seen{$_}++ for @{ texts($lane) };
+    is_deeply([grep { $seen{$_} > 1 } keys %seen], [], 'none came twice');
+    my @states = map { row($_)->{state} } @ids;
+    my $unknown = grep { $_ eq 'unknown' } @states;
+    cmp_ok($unknown, '<=', 1, 'at most the one under way is unknown');
+    is(scalar(grep { $_ eq 'sent' } @states), 4 - $unknown,
+        'all others are sent');
+    wait_idle($lane);
+};
+
+subtest 'to somebody who never wrote, and to one whose window has shut' => sub {
+    fresh();
+    my $worker = worker();
+    my ($never, $once) = (lane(), lane());
+    talk($once);
+    $postgres->sql('system', "UPDATE conversations
+        SET window_until = now() - interval '1 s' WHERE lane = '$once'");
+
+    for my $lane ($never, $once) {
+        my $sent = @{ texts($lane) };
+        my $id = order($lane, 'Anything else?');
+        wait_job($id, 'failed');
+        is(reason($id), 'the window for free text has closed', 'and why');
+        is(row($id)->{state}, 'failed', 'so is the message');
+        is(scalar @{ texts($lane) }, $sent, 'nothing was sent');
+    }
+
+    my $hello = talk($never);
+    my $id = order($never, 'Now then');
+    wait_job($id, 'done');
+    is(texts($never)->[-1], 'Now then', 'who writes opens it');
+};
+
+subtest 'behind what an outside worker handled' => sub {
+    fresh();
+    my $lane = 'theirs/conv/manychat:-:' . ++$chat;
+    $queue->tenant('theirs', outside => 1);
+    my @ids = map { message($lane, $_) } 'A question', 'or two';
+    my $turn = $queue->take('theirs')->{turns}[0];
+    my $id = order($lane, 'Here is your answer');
+    my $worker = worker();
+    wait_for('the order to be sorted', sub { $queue->state('theirs', $id) });
+    is($queue->complete($turn), 1, 'he completes his turn');
+
+    wait_job($_, 'done') for @ids, $id;
+    is_deeply(texts($lane), ['Here is your answer'], 'his answer is sent');
+    is_deeply([map { $_->[0] } $postgres->sql('system', "SELECT text
+        FROM messages WHERE lane = '$lane' ORDER BY seq")],
+        ['A question', 'or two', 'Here is your answer'],
+        'and all is on record, in order');
+    wait_idle($lane);
+};
+
+subtest 'through Infobip, with our number where none is given' => sub {
+    fresh();
+    my $worker = worker();
+    my $number = '15550130';
+    my $lane = "acme/conv/whatsapp:-:$number";
+    talk($lane, provider => 'infobip');
+
+    my $id = order($lane, 'Hi', provider => 'infobip');
+    wait_job($id, 'done');
+    my ($sent) = grep { $_->{text} eq 'Hi' } @{ $sandbox->sent };
+    is("$sent->{provider} $sent->{to} $sent->{from}",
+        "infobip $number 15550199", 'sent');
+    is($sent->{raw}{messageId} // $sent->{id}, $id, 'under the job\'s id')
+        if exists $sent->{raw}{messageId};
+};
+
+subtest 'taken over, opted out, suspended' => sub {
+    fresh();
+    my $worker = worker();
+    my %lanes = map { $_ => lane() } qw(over out);
+    talk($_) for values %lanes;
+    my ($to) = $lanes{out} =~ /(\d+)$/;
+    $postgres->sql('system', "UPDATE conversations SET taken_over = true
+        WHERE lane = '$lanes{over}'");
+    $postgres->sql('system', "UPDATE contacts SET opted_out = true
+        WHERE address = '$to'");
+
+    my $over = order($lanes{over}, 'x');
+    wait_job($over, 'done');
+    is(reason($over), 'a person has taken over', 'not over a person\'s head');
+    is(row($over)->{state}, 'failed', 'and not sent');
+
+    my $out = order($lanes{out}, 'x');
+    wait_job($out, 'failed');
+    is(reason($out), 'the contact has opted out', 'not to who opted out');
+
+    my $lane = 'stopped/conv/manychat:-:' . ++$chat;
+    talk($lane);
+    $postgres->sql('system', "UPDATE tenants SET status = 'suspended'
+        WHERE slug = 'stopped'");
+    my $id = order($lane, 'x');
+    wait_job($id, 'failed');
+    is(reason($id), 'the tenant is suspended', 'not for a suspended tenant');
+    is(scalar @{ texts($lane) }, 1, 'nothing was sent');
+};
+
+subtest 'the provider refuses for now: tried again; for good: failed' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    talk($lane);
+
+    $sandbox->behave({ manychat => { fail_first =>
+        { status => 429, count => 2 } } });
+    my @ids = map { order($lane, "part $_") } 1, 2;
+    wait_job($_, 'done', 20) for @ids;
+    is_deeply([@{ texts($lane) }[-2, -1]], ['part 1', 'part 2'],
+        'in order all the same');
+
+    $sandbox->behave({ manychat => { fail_first =>
+        { status => 404, count => 1 } } });
+    my ($bad, $good) = map { order($lane, $_) } 'bad', 'good';
+    wait_job($bad, 'failed');
+    wait_job($good, 'done');
+    is(texts($lane)->[-1], 'good', 'one that failed holds up no other');
+};
+
+subtest 'cut off while sending: unknown, and not sent again' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    talk($lane);
+    $sandbox->behave({ manychat => { cut_after_accept => 1 } });
+    my $id = order($lane, 'Did you get this?');
+    wait_job($id, 'done');
+    is(row($id)->{state}, 'unknown', 'unknown');
+    is(scalar(grep { $_ eq 'Did you get this?' } @{ texts($lane) }), 1,
+        'once');
+};
+
+subtest 'given up: the first that kept failing, not those behind it' => sub {
+    fresh();
+    my $lane = lane();
+    my $worker = worker(SETTER_MAX_FAILURES => 2);
+    talk($lane);
+    $sandbox->behave({ manychat => { fail_first =>
+        { status => 500, count => 2 } } });
+
+    my @ids = map { order($lane, "part $_") } 1, 2;
+    wait_job($ids[0], 'dead', 30);
+    like(reason($ids[0]), qr/500/, 'with why');
+    is(row($ids[0])->{state}, 'failed', 'its message has failed');
+    wait_job($ids[1], 'done', 30);
+    is(texts($lane)->[-1], 'part 2', 'the other was sent');
+};
+
+subtest 'repeats and orders that are none' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    my $hello = talk($lane);
+
+    my $id = order($lane, 'once');
+    wait_job($id, 'done');
+    wait_idle($lane);
+    $redis->del($queue->key("seen:$id"));
+    order($lane, 'once', id => $id);
+    my $next = order($lane, 'next');
+    wait_job($next, 'done');
+    is_deeply([@{ texts($lane) }[-2, -1]], ['once', 'next'],
+        'a repeat that Redis forgot is not sent again');
+
+    my $none = order($lane, '');
+    wait_job($none, 'dead');
+    is(reason($none), 'no text', 'without a text');
+    my $odd = order($lane, 'x', provider => 'pigeon');
+    wait_job($odd, 'dead');
+    is(reason($odd), 'unknown provider', 'through nobody we know');
+    wait_idle($lane);
+};
+
+subtest 'nobody complains of memory' => sub {
+    is_deeply([Setter::Worker::reports()], [], 'no report of a sanitizer');
+};
+
+done_testing;

@@ -1,0 +1,190 @@
+#!/usr/bin/perl
+
+# Turns of kind "call": questions that nginx holds requests for, on a real
+# Redis and PostgreSQL.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use JSON::XS ();
+use Setter::Turns;
+use Setter::Worker;
+use Test::More;
+use Time::HiRes qw(time);
+
+start();
+
+my $json = JSON::XS->new->utf8;
+my $stream = "setter:{$tag}:reply:019ab000-0000-7000-8000-00000000000a";
+my $seen = '0-0';
+
+# A call comes in; returns its id.
+sub ask {
+    my ($tenant, $data, %more) = @_;
+    my $id = uuid();
+    my %job = (id => $id, kind => 'call', tenant => $tenant,
+        lane => "$tenant/call/$id");
+
+    $queue->append(%job, envelope => $more{envelope} // $json->encode({ %job,
+        data => { call => 'job', reply => $stream,
+            deadline => int(1000 * (time + 60)), %$data } }));
+    return $id;
+}
+
+# The next answer: { id, status, body }, body as data.
+sub answer {
+    my ($key) = @_;
+    my $entry = wait_for('an answer', sub {
+        ($redis->xrange($key // $stream, "($seen", '+'))[0] }, 30)
+        or return {};
+    my %answer = @{ $entry->[1] };
+
+    $seen = $entry->[0];
+    $answer{body} = $json->decode($answer{body});
+    return \%answer;
+}
+
+sub status_of {
+    my ($tenant, $id) = @_;
+    my $call = ask($tenant, { args => { id => $id } });
+    my $answer = answer();
+
+    is($answer->{id}, $call, 'the answer is to the call');
+    return ($answer->{status}, $answer->{body});
+}
+
+subtest 'a job that was answered' => sub {
+    fresh();
+    my $worker = worker();
+    my $id = message(lane(), 'Hello');
+    wait_job($id, 'done');
+
+    my ($status, $body) = status_of('acme', $id);
+    is($status, 200, 'is known');
+    is_deeply([@$body{qw(id status kind attempts)}], [$id, 'done', 'message',
+        1], 'with what became of it');
+    is_deeply([@{ $body->{message} }{qw(state provider)}], ['sent',
+        'manychat'], 'and of its reply');
+    like($body->{$_}, qr/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/, "$_ is a time")
+        for qw(received_at updated_at);
+    cmp_ok($redis->pttl($stream), '>', 30000, 'the stream will expire');
+
+    is(value("SELECT count(*) FROM jobs WHERE kind = 'call'"), 0,
+        'calls are not recorded');
+    wait_for('the calls to be dropped', sub {
+        !$redis->keys($queue->key('lane:*')) });
+    is_deeply([$redis->keys($queue->key('lane:*'))], [], 'and are done with');
+};
+
+subtest 'another tenant\'s, and none' => sub {
+    my $worker = worker();
+    my $id = value("SELECT id FROM jobs LIMIT 1");
+
+    for my $case (['other', $id], ['acme', uuid()], ['acme', 'x'],
+                  ['acme', undef]) {
+        my ($status, $body) = status_of(@$case);
+        is($status, 404, 'there is no such job');
+        is_deeply($body, { id => undef, status => 'ERROR',
+            message => 'No such job' }, 'as an error');
+    }
+};
+
+subtest 'a reply that may have arrived' => sub {
+    fresh({ manychat => { cut_after_accept => 1 } });
+    my $worker = worker();
+    my $id = message(lane(), 'Hello');
+    wait_job($id, 'done');
+
+    my (undef, $body) = status_of('acme', $id);
+    is($body->{status}, 'unknown', 'is unknown');
+    is($body->{message}{state}, 'unknown', 'so is its message');
+    ok($body->{reason}, 'and why');
+};
+
+subtest 'jobs that failed, and that were given up' => sub {
+    fresh();
+    my $worker = worker();
+    my $failed = message(lane(), 'x', kind => 'send');
+    wait_job($failed, 'failed');
+    my (undef, $body) = status_of('acme', $failed);
+    is_deeply([@$body{qw(status kind reason)}], ['failed', 'send',
+        'the window for free text has closed'], 'failed, and why');
+
+    my $dead = message(lane(), '');
+    wait_job($dead, 'dead');
+    (undef, $body) = status_of('acme', $dead);
+    is_deeply([@$body{qw(status reason)}], ['dead', 'no text'],
+        'dead, and why');
+    ok(!exists $body->{message}, 'there is no message');
+};
+
+subtest 'jobs that no worker has had yet' => sub {
+    fresh();
+    my $lane = lane();
+    $queue->tenant('acme', outside => 1);
+    my $worker = worker();
+    my $id = message($lane, 'Hello');
+    my ($status, $body) = status_of('acme', $id);
+    is_deeply([$status, $body], [200, { id => $id, status => 'queued' }],
+        'one that waits');
+
+    my ($turn) = @{ $queue->take('acme')->{turns} };
+    is_deeply((status_of('acme', $id))[1], { id => $id,
+        status => 'processing' }, 'one in an outside worker\'s hands');
+    is((status_of('other', $id))[0], 404, 'not for others');
+    $queue->complete($turn);
+    wait_job($id, 'done');
+    is((status_of('acme', $id))[1]{status}, 'done', 'and when it is done');
+    $queue->tenant('acme', outside => '');
+
+    my $later = uuid();
+    message($lane, 'Later', id => $later, kind => 'send',
+        header => { send_at_ms => int(1000 * (time + 7200)) });
+    is((status_of('acme', $later))[1]{status}, 'queued', 'one for later');
+    $redis->del($queue->key("seen:$later"));
+    is((status_of('acme', $later))[1]{status}, 'queued', 'however late');
+};
+
+subtest 'calls that are none' => sub {
+    my $worker = worker();
+    my $foreign = 'setter:{mm}:inbox';
+    my $before = $redis->xlen($stream);
+
+    for my $data ({ reply => $foreign }, { reply => "$stream.x" },
+                  { reply => undef }, { reply => 'x' })
+    {
+        ask('acme', { args => {}, %$data });
+        ok($worker->wait_log(sub {
+            $_->{msg} eq 'a call cannot be answered' }), 'is told of');
+    }
+    ask('acme', {}, envelope => '{');
+    ask('acme', { args => { id => 'x' }, deadline => 1000 });
+    is(scalar($redis->keys('*.x')), 0, 'no other key is written to');
+
+    my $call = ask('acme', { call => 'weather' });
+    my $answer = answer();
+    is("$answer->{status} $answer->{id}", "501 $call",
+        'a name that nobody knows is told; none of the others was answered');
+    is($redis->xlen($stream), $before + 1, 'nor late ones');
+};
+
+subtest 'PostgreSQL does not answer' => sub {
+    my $worker = worker();
+    my $id = value("SELECT id FROM jobs LIMIT 1");
+    status_of('acme', $id);
+    $postgres->sql('postgres', 'ALTER TABLE jobs RENAME TO gone');
+    my $call = ask('acme', { args => { id => $id } });
+    my $answer = answer();
+    is("$answer->{status} $answer->{id}", "503 $call", 'that is the answer');
+    $postgres->sql('postgres', 'ALTER TABLE gone RENAME TO jobs');
+    is((status_of('acme', $id))[0], 200, 'until it does');
+};
+
+subtest 'nobody complains of memory' => sub {
+    is_deeply([Setter::Worker::reports()], [], 'no report of a sanitizer');
+};
+
+done_testing;

@@ -1,0 +1,37 @@
+/*
+ * Calls: what a request asks that nginx holds until a worker has answered.
+ * One interface, a file a name, a line in call.c's table.
+ */
+
+#ifndef CALL_H
+#define CALL_H
+
+#include "reply/turn.h"
+
+
+/* HTTP status and JSON text; the text's memory is the turn's. */
+typedef struct {
+    int           status;
+    setter_str_t  body;
+} call_answer_t;
+
+typedef struct {
+    const char  *name;              /* "job" */
+
+    /* args: text of a JSON object.  0, or -1: no memory. */
+    int        (*run)(turn_t *turn, setter_str_t args,
+        call_answer_t *answer);
+} call_t;
+
+
+/* An answer that is an error, in the envelope that all errors have; 0. */
+int call_error(call_answer_t *answer, int status, const char *body);
+
+#define CALL_ERROR(message)                                                   \
+    "{\"id\":null,\"status\":\"ERROR\",\"message\":\"" message "\"}"
+
+
+extern const call_t  call_job;
+
+
+#endif /* CALL_H */
