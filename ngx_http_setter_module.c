@@ -3,10 +3,10 @@
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_append.h"
 #include "ngx_http_setter_body.h"
+#include "ngx_http_setter_call.h"
 #include "ngx_http_setter_check.h"
 #include "ngx_http_setter_conf.h"
 #include "ngx_http_setter_enrich.h"
-#include "ngx_http_setter_key.h"
 #include "ngx_http_setter_pass.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_reply.h"
@@ -21,9 +21,6 @@ static ngx_int_t ngx_http_setter_precontent_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_setter_receive(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 static void ngx_http_setter_body_handler(ngx_http_request_t *r);
-static void ngx_http_setter_key_handler(ngx_http_setter_key_t *key);
-static ngx_http_setter_outcome_e ngx_http_setter_unlock(
-    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
 static ngx_http_setter_outcome_e ngx_http_setter_take(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
@@ -353,69 +350,10 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 
     ctx = ngx_http_setter_find_ctx(r);
 
-    outcome = ngx_http_setter_unlock(r, ctx);
+    outcome = ngx_http_setter_unlock(r, ctx, ngx_http_setter_take);
 
     if (outcome != ngx_http_setter_undecided) {
         ngx_http_setter_end(r, ctx, outcome);
-    }
-}
-
-
-/* The body is there; of a key that may be wrong Redis is asked, once. */
-
-static ngx_http_setter_outcome_e
-ngx_http_setter_unlock(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
-{
-    ngx_http_setter_key_t        *key;
-    ngx_http_setter_main_conf_t  *smcf;
-
-    key = ctx->bearer;
-
-    if (key == NULL) {
-        return ngx_http_setter_take(r, ctx);
-    }
-
-    if (key->state == ngx_http_setter_key_unsure) {
-        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
-
-        key->handler = ngx_http_setter_key_handler;
-        key->data = ctx;
-
-        if (ngx_http_setter_key_ask(smcf->redis, key) == NGX_AGAIN) {
-            return ngx_http_setter_undecided;
-        }
-    }
-
-    switch (key->state) {
-
-    case ngx_http_setter_key_wrong:
-        return ngx_http_setter_unauthorized;
-
-    case ngx_http_setter_key_unavailable:
-        return ngx_http_setter_unavailable;
-
-    default:
-        return ngx_http_setter_take(r, ctx);
-    }
-}
-
-
-static void
-ngx_http_setter_key_handler(ngx_http_setter_key_t *key)
-{
-    ngx_http_request_t         *r;
-    ngx_http_setter_ctx_t      *ctx;
-    ngx_http_setter_outcome_e   outcome;
-
-    ctx = key->data;
-    r = ctx->request;
-
-    ngx_http_set_log_request(r->connection->log, r);
-
-    outcome = ngx_http_setter_unlock(r, ctx);
-
-    if (outcome != ngx_http_setter_undecided) {
-        ngx_http_setter_reply_later(r, ctx, outcome);
     }
 }
 
@@ -455,9 +393,8 @@ ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_setter_loc_conf_t *slcf = conf;
 
-    ngx_str_t                     *value;
-    const setter_format_t        **format;
-    ngx_http_setter_main_conf_t   *smcf;
+    ngx_str_t              *value;
+    const setter_format_t  *format;
 
     if (slcf->format || slcf->api) {
         return "is duplicate";
@@ -465,26 +402,15 @@ ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    slcf->format = setter_format_find(ngx_http_setter_text(&value[1]));
+    format = setter_format_find(ngx_http_setter_text(&value[1]));
 
-    if (slcf->format == NULL) {
+    if (format == NULL) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "unknown format \"%V\"",
                            &value[1]);
         return NGX_CONF_ERROR;
     }
 
-    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_setter_module);
-
-    slcf->format_n = smcf->formats.nelts;
-
-    format = ngx_array_push(&smcf->formats);
-    if (format == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *format = slcf->format;
-
-    return NGX_CONF_OK;
+    return ngx_http_setter_use_format(cf, slcf, format);
 }
 
 
@@ -526,11 +452,17 @@ ngx_http_setter_init_process(ngx_cycle_t *cycle)
 
     smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_setter_module);
 
+    if (smcf == NULL || smcf->redis == NULL) {
+        return NGX_OK;
+    }
+
+    if (smcf->calls && ngx_http_setter_call_init(smcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     /* nginx starts without Redis, too */
 
-    if (smcf && smcf->redis) {
-        (void) ngx_http_setter_redis_open(smcf->redis, ngx_current_msec);
-    }
+    (void) ngx_http_setter_redis_open(smcf->redis, ngx_current_msec);
 
     return NGX_OK;
 }
@@ -545,5 +477,9 @@ ngx_http_setter_exit_process(ngx_cycle_t *cycle)
 
     if (smcf && smcf->redis) {
         ngx_http_setter_redis_close(smcf->redis);
+    }
+
+    if (smcf && smcf->bell) {
+        ngx_http_setter_redis_close(&smcf->bell->redis);
     }
 }

@@ -1,13 +1,11 @@
 #include "ngx_http_setter_api.h"
+#include "ngx_http_setter_outside.h"
 #include "ngx_http_setter_reply.h"
 
 
 #define NGX_HTTP_SETTER_API_BUF  1024   /* bytes that an answer has at first */
 
 
-static ngx_int_t ngx_http_setter_api_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_setter_api_allow(ngx_http_request_t *r,
-    ngx_uint_t methods);
 
 
 /* What "setter_api" may name. */
@@ -17,52 +15,80 @@ static ngx_http_setter_api_t  ngx_http_setter_apis[] = {
     { ngx_string("health"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_health,
-      NULL },
+      NULL,
+      0 },
 
     { ngx_string("metrics"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_metrics,
-      NULL },
+      NULL,
+      0 },
 
     { ngx_string("scale"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_scale,
-      ngx_http_setter_scale_conf },
+      ngx_http_setter_scale_conf,
+      0 },
 
-    { ngx_null_string, 0, NULL, NULL }
+    { ngx_string("next_job"),
+      NGX_HTTP_GET,
+      ngx_http_setter_next_job,
+      ngx_http_setter_next_job_conf,
+      1 },
+
+    { ngx_string("complete"),
+      NGX_HTTP_POST,
+      ngx_http_setter_complete,
+      ngx_http_setter_complete_conf,
+      1 },
+
+    { ngx_string("fail"),
+      NGX_HTTP_POST,
+      ngx_http_setter_fail,
+      ngx_http_setter_fail_conf,
+      1 },
+
+    { ngx_string("extend"),
+      NGX_HTTP_POST,
+      ngx_http_setter_extend,
+      ngx_http_setter_extend_conf,
+      1 },
+
+    { ngx_string("send"),
+      NGX_HTTP_POST,
+      ngx_http_setter_content_handler,
+      ngx_http_setter_send_conf,
+      1 },
+
+    { ngx_string("job"),
+      NGX_HTTP_GET,
+      ngx_http_setter_job,
+      ngx_http_setter_job_conf,
+      1 },
+
+    { ngx_null_string, 0, NULL, NULL, 0 }
 };
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_setter_api_handler(ngx_http_request_t *r)
 {
+    ngx_http_setter_ctx_t       *ctx;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
     if (!(r->method & slcf->api->methods)) {
-        return ngx_http_setter_api_allow(r, slcf->api->methods);
+
+        ctx = ngx_http_setter_get_ctx(r);
+        if (ctx == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return ngx_http_setter_reply(r, ctx, ngx_http_setter_method);
     }
 
     return slcf->api->handler(r);
-}
-
-
-static ngx_int_t
-ngx_http_setter_api_allow(ngx_http_request_t *r, ngx_uint_t methods)
-{
-    ngx_str_t  *allow;
-
-    static ngx_str_t  get = ngx_string("GET, HEAD");
-    static ngx_str_t  post = ngx_string("POST");
-
-    allow = (methods & NGX_HTTP_POST) ? &post : &get;
-
-    if (ngx_http_setter_add_header(r, "Allow", allow) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    return NGX_HTTP_NOT_ALLOWED;
 }
 
 

@@ -22,6 +22,7 @@ struct ngx_http_setter_api_s {
     ngx_http_handler_pt   handler;
     char               *(*parameters)(ngx_conf_t *cf,
                                       ngx_http_setter_loc_conf_t *slcf);
+    unsigned              keyed:1;  /* for who shows a tenant's key */
 };
 
 
@@ -29,7 +30,8 @@ struct ngx_http_setter_api_s {
 char *ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
-/* Handlers. */
+/* Of a location that has "setter_api"; then the handlers of single names. */
+ngx_int_t ngx_http_setter_api_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_setter_health(ngx_http_request_t *r);
 ngx_int_t ngx_http_setter_metrics(ngx_http_request_t *r);
 ngx_int_t ngx_http_setter_scale(ngx_http_request_t *r);

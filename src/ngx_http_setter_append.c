@@ -10,7 +10,10 @@
 
 static ngx_int_t ngx_http_setter_append_lane(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
-static ngx_int_t ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx);
+static ngx_int_t ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf);
+static ngx_int_t ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx,
+    setter_str_t *key);
 static ngx_int_t ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_loc_conf_t *slcf);
 static ngx_int_t ngx_http_setter_append_send(ngx_http_setter_op_t *op);
@@ -27,6 +30,23 @@ static ngx_http_setter_outcome_e ngx_http_setter_append_refused(
 ngx_http_setter_outcome_e
 ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    if (ngx_http_setter_append_id(ctx, slcf) != NGX_OK
+        || ngx_http_setter_append_lane(r, ctx) != NGX_OK)
+    {
+        return ngx_http_setter_failed;
+    }
+
+    return ngx_http_setter_append_job(r, ctx);
+}
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_append_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
     ngx_http_setter_op_t         *op;
     ngx_http_setter_outcome_e     outcome;
     ngx_http_setter_loc_conf_t   *slcf;
@@ -35,10 +55,7 @@ ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
-    if (ngx_http_setter_append_id(ctx) != NGX_OK
-        || ngx_http_setter_append_lane(r, ctx) != NGX_OK
-        || ngx_http_setter_append_write(ctx, slcf) != NGX_OK)
-    {
+    if (ngx_http_setter_append_write(ctx, slcf) != NGX_OK) {
         return ngx_http_setter_failed;
     }
 
@@ -56,7 +73,8 @@ ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return ngx_http_setter_full;
     }
 
-    outcome = ngx_http_setter_admit(r, ctx);
+    outcome = ctx->admitted ? ngx_http_setter_undecided
+                            : ngx_http_setter_admit(r, ctx);
 
     if (outcome != ngx_http_setter_undecided) {
         return outcome;
@@ -85,7 +103,6 @@ ngx_http_setter_append_lane(ngx_http_request_t *r,
     ngx_str_t                    value;
     setter_buf_t                 buf;
     setter_job_t                *job;
-    setter_str_t                 channel;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
@@ -109,15 +126,9 @@ ngx_http_setter_append_lane(ngx_http_request_t *r,
         setter_lane_custom(&buf, job->tenant, ngx_http_setter_text(&value));
 
     } else {
-        channel = job->provider;
-
-        if (slcf->format->lane_channel) {
-            channel.data = slcf->format->lane_channel;
-            channel.len = ngx_strlen(channel.data);
-        }
-
-        setter_lane_conversation(&buf, job->tenant, channel, job->to,
-                                 job->from);
+        setter_lane_conversation(&buf, job->tenant,
+                                 setter_format_channel(job->provider),
+                                 job->to, job->from);
     }
 
     job->lane.data = buf.data;
@@ -128,12 +139,22 @@ ngx_http_setter_append_lane(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx)
+ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf)
 {
-    int  rc;
+    int           rc;
+    setter_str_t  key;
 
     if (ctx->key.len) {
-        rc = setter_uuid_from_key(ctx->id, ctx->job.tenant, ctx->key);
+        key = ctx->key;
+
+        if (slcf->api
+            && ngx_http_setter_append_key(ctx, &key) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        rc = setter_uuid_from_key(ctx->id, ctx->job.tenant, key);
 
     } else {
         rc = setter_uuid_v7(ctx->id, ctx->job.received_ms);
@@ -143,6 +164,26 @@ ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx)
     ctx->job.id.len = SETTER_UUID_LEN;
 
     return (rc == SETTER_OK) ? NGX_OK : NGX_ERROR;
+}
+
+
+/* A message to be sent is no repeat of one that came with the same key. */
+
+static ngx_int_t
+ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx, setter_str_t *key)
+{
+    setter_buf_t  buf;
+
+    setter_buf_init(&buf, &ctx->alloc, ctx->job.kind.len + 1 + key->len);
+
+    setter_buf_append(&buf, ctx->job.kind.data, ctx->job.kind.len);
+    setter_buf_byte(&buf, '\0');
+    setter_buf_append(&buf, key->data, key->len);
+
+    key->data = buf.data;
+    key->len = buf.len;
+
+    return buf.failed ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -162,8 +203,9 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
     header.kind = job->kind;
     header.lane = job->lane;
     header.received_ms = job->received_ms;
+    header.send_at_ms = ctx->send_at;
 
-    if (!slcf->format->apart) {
+    if (slcf->format && !slcf->format->apart) {
         header.debounce_ms = slcf->debounce;
         header.debounce_max_ms = slcf->debounce_max;
     }
@@ -246,6 +288,17 @@ ngx_http_setter_append_done(ngx_http_setter_op_t *op,
     ngx_http_setter_op_finish(op);
 
     ctx->enqueued = ngx_http_setter_redis_now() - ctx->started;
+
+    if (ctx->call) {
+
+        if (outcome == ngx_http_setter_accepted) {
+            return;
+        }
+
+        if (outcome == ngx_http_setter_timeout) {
+            outcome = ngx_http_setter_no_answer;
+        }
+    }
 
     ngx_http_setter_reply_later(ctx->request, ctx, outcome);
 }

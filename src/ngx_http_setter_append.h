@@ -20,5 +20,12 @@ char *ngx_http_setter_debounce_conf(ngx_conf_t *cf, ngx_command_t *cmd,
 ngx_http_setter_outcome_e ngx_http_setter_append(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
+/*
+ * The same with a job that has both.  With ctx->call set, an append that went
+ * well is not answered.
+ */
+ngx_http_setter_outcome_e ngx_http_setter_append_job(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+
 
 #endif /* _NGX_HTTP_SETTER_APPEND_H_INCLUDED_ */

@@ -1,9 +1,11 @@
 #include "ngx_http_setter_check.h"
+#include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_tenant.h"
 #include "ngx_http_setter_verify.h"
 
 
 static ngx_uint_t ngx_http_setter_check_json(ngx_str_t *type);
+static void ngx_http_setter_unlock_handler(ngx_http_setter_key_t *key);
 
 
 ngx_http_setter_outcome_e
@@ -91,4 +93,63 @@ ngx_http_setter_check_json(ngx_str_t *type)
 
     return len == sizeof("application/json") - 1
            || type->data[len - 5] == '+';
+}
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_unlock(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_go_on_pt go_on)
+{
+    ngx_http_setter_key_t        *key;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    key = ctx->bearer;
+
+    if (key == NULL) {
+        return go_on(r, ctx);
+    }
+
+    if (key->state == ngx_http_setter_key_unsure) {
+        smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+        ctx->go_on = go_on;
+        key->handler = ngx_http_setter_unlock_handler;
+        key->data = ctx;
+
+        if (ngx_http_setter_key_ask(smcf->redis, key) == NGX_AGAIN) {
+            return ngx_http_setter_undecided;
+        }
+    }
+
+    switch (key->state) {
+
+    case ngx_http_setter_key_wrong:
+        return ngx_http_setter_unauthorized;
+
+    case ngx_http_setter_key_unavailable:
+        return ngx_http_setter_unavailable;
+
+    default:
+        return go_on(r, ctx);
+    }
+}
+
+
+static void
+ngx_http_setter_unlock_handler(ngx_http_setter_key_t *key)
+{
+    ngx_http_request_t         *r;
+    ngx_http_setter_ctx_t      *ctx;
+    ngx_http_setter_outcome_e   outcome;
+
+    ctx = key->data;
+    r = ctx->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    outcome = ngx_http_setter_unlock(r, ctx, ctx->go_on);
+
+    if (outcome != ngx_http_setter_undecided) {
+        ngx_http_setter_reply_later(r, ctx, outcome);
+    }
 }

@@ -17,5 +17,13 @@
 ngx_http_setter_outcome_e ngx_http_setter_check(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
+/*
+ * Of a key that may be wrong Redis is asked, once.  Calls go_on() for who may
+ * pass, at once or from the event of Redis's answer; "undecided" means that
+ * the request waits, and is answered by whoever it waits for.
+ */
+ngx_http_setter_outcome_e ngx_http_setter_unlock(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_go_on_pt go_on);
+
 
 #endif /* _NGX_HTTP_SETTER_CHECK_H_INCLUDED_ */

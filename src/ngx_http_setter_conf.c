@@ -1,7 +1,10 @@
 #include "ngx_http_setter_conf.h"
+#include "ngx_http_setter_api.h"
+#include "ngx_http_setter_call.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_recent.h"
 #include "ngx_http_setter_stat.h"
+#include "ngx_http_setter_take.h"
 #include "ngx_http_setter_verify.h"
 
 
@@ -12,7 +15,10 @@ static void ngx_http_setter_merge_nameless(ngx_http_setter_loc_conf_t *prev,
 static char *ngx_http_setter_set_handler(ngx_conf_t *cf,
     ngx_http_setter_loc_conf_t *conf, ngx_http_core_loc_conf_t *clcf);
 static char *ngx_http_setter_conf_refuse(ngx_conf_t *cf, const char *why);
-
+static ngx_int_t ngx_http_setter_init_bell(ngx_conf_t *cf,
+    ngx_http_setter_main_conf_t *smcf);
+static ngx_int_t ngx_http_setter_merge_api(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *conf);
 
 
 void *
@@ -71,7 +77,31 @@ ngx_http_setter_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_ERROR;
     }
 
+    if (ngx_http_setter_init_bell(cf, smcf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     return ngx_http_setter_stat_add_zone(cf, smcf);
+}
+
+
+/* What waits for Redis, where there is anything. */
+
+static ngx_int_t
+ngx_http_setter_init_bell(ngx_conf_t *cf, ngx_http_setter_main_conf_t *smcf)
+{
+    if (!smcf->has_polls && !smcf->has_calls) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_setter_bell(cf, smcf) != NGX_OK
+        || (smcf->has_polls && ngx_http_setter_take_conf(cf, smcf) != NGX_OK)
+        || (smcf->has_calls && ngx_http_setter_call_conf(cf, smcf) != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 
@@ -183,7 +213,11 @@ ngx_http_setter_merge_handler(ngx_conf_t *cf,
                                    "\"setter_webhook\" or \"setter_api\"");
     }
 
-    if (conf->api) {
+    if (conf->api && ngx_http_setter_merge_api(cf, conf) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (conf->format == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -192,7 +226,9 @@ ngx_http_setter_merge_handler(ngx_conf_t *cf,
                              "no \"setter_tenant\" for \"setter_webhook\"");
     }
 
-    if (ngx_http_setter_set_handler(cf, conf, clcf) != NGX_CONF_OK) {
+    if (conf->api == NULL
+        && ngx_http_setter_set_handler(cf, conf, clcf) != NGX_CONF_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
@@ -212,7 +248,15 @@ ngx_http_setter_merge_nameless(ngx_http_setter_loc_conf_t *prev,
     conf->api = prev->api;
     conf->api_conf = prev->api_conf;
 
-    if (conf->format && !conf->validate && clcf->handler == NULL) {
+    if (clcf->handler) {
+        return;
+    }
+
+    if (conf->api) {
+        conf->validate = 0;
+        clcf->handler = ngx_http_setter_api_handler;
+
+    } else if (conf->format && !conf->validate) {
         clcf->handler = ngx_http_setter_content_handler;
     }
 }
@@ -250,4 +294,60 @@ ngx_http_setter_conf_refuse(ngx_conf_t *cf, const char *why)
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s", why);
 
     return NGX_CONF_ERROR;
+}
+
+
+/* What is for webhooks is not for the API. */
+
+static ngx_int_t
+ngx_http_setter_merge_api(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf)
+{
+    conf->validate = 0;
+    conf->compat = 0;
+    conf->debounce = 0;
+    conf->debounce_max = 0;
+
+    if (!conf->api->keyed || ngx_http_setter_verify_names(conf->verify)) {
+        return NGX_OK;
+    }
+
+    if (conf->verify == NULL || !conf->verify->keys) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"setter_api %V\" needs \"setter_verify key\"",
+                           &conf->api->name);
+        return NGX_ERROR;
+    }
+
+    if (conf->tenants) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "no \"setter_tenant\" for \"setter_api %V\"",
+                       &conf->api->name);
+
+    return NGX_ERROR;
+}
+
+
+char *
+ngx_http_setter_use_format(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *slcf,
+    const setter_format_t *format)
+{
+    const setter_format_t        **f;
+    ngx_http_setter_main_conf_t   *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_setter_module);
+
+    slcf->format = format;
+    slcf->format_n = smcf->formats.nelts;
+
+    f = ngx_array_push(&smcf->formats);
+    if (f == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *f = format;
+
+    return NGX_CONF_OK;
 }

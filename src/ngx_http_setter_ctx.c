@@ -124,3 +124,45 @@ ngx_http_setter_complex_value(ngx_conf_t *cf, ngx_str_t *value,
 
     return ngx_http_compile_complex_value(&ccv);
 }
+
+
+ngx_int_t
+ngx_http_setter_utf8(ngx_pool_t *pool, ngx_str_t *text)
+{
+    u_char    *p, *q, *last, *start;
+    uint32_t   u;
+
+    last = text->data + text->len;
+
+    for (p = text->data; p < last && *p < 0x80 && *p; p++) { /* void */ }
+
+    if (p == last) {
+        return NGX_OK;
+    }
+
+    start = ngx_pnalloc(pool, text->len * 3);
+    if (start == NULL) {
+        return NGX_ERROR;
+    }
+
+    q = ngx_cpymem(start, text->data, p - text->data);
+
+    while (p < last) {
+        text->data = p;
+
+        u = (*p < 0x80) ? *p++ : ngx_utf8_decode(&p, last - p);
+
+        if (u && u <= 0x10ffff && (u < 0xd800 || u > 0xdfff)) {
+            q = ngx_cpymem(q, text->data, p - text->data);
+            continue;
+        }
+
+        p = text->data + 1;
+        q = ngx_cpymem(q, "\xef\xbf\xbd", 3);
+    }
+
+    text->data = start;
+    text->len = q - start;
+
+    return NGX_OK;
+}

@@ -23,8 +23,6 @@ static ngx_int_t ngx_http_setter_enrich_field(ngx_http_request_t *r,
 static ngx_int_t ngx_http_setter_enrich_value(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_field_t *f,
     ngx_http_complex_value_t *cv, setter_json_value_t *value);
-static ngx_int_t ngx_http_setter_enrich_utf8(ngx_pool_t *pool,
-    ngx_str_t *text);
 static ngx_int_t ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_field_t *f, setter_json_value_t *value,
     setter_buf_t *data);
@@ -61,16 +59,8 @@ ngx_http_setter_enrich(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
                              plan->paths.elts, plan->paths.nelts, values,
                              &data, &ctx->alloc);
 
-    if (error == SETTER_JSON_NO_MEMORY) {
-        return ngx_http_setter_failed;
-    }
-
     if (error != SETTER_JSON_OK) {
-        ctx->detail = setter_json_strerror(error);
-        ngx_http_setter_error(ctx, "body", error == SETTER_JSON_ENCODING
-                                               ? SETTER_FIELD_ENCODING
-                                               : SETTER_FIELD_BAD_TYPE);
-        return ngx_http_setter_json;
+        return ngx_http_setter_bad_json(ctx, error);
     }
 
     outcome = ngx_http_setter_enrich_tenant(r, ctx, values);
@@ -208,7 +198,8 @@ ngx_http_setter_enrich_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     }
 
     if (ctx->errors.len) {
-        return ngx_http_setter_fields;
+        return ctx->unsupported ? ngx_http_setter_unsupported
+                                : ngx_http_setter_fields;
     }
 
     if (ngx_http_setter_trace(r, ctx) != NGX_OK || data->failed) {
@@ -296,7 +287,7 @@ ngx_http_setter_enrich_value(ngx_http_request_t *r,
     ngx_str_t  text;
 
     if (ngx_http_complex_value(r, cv, &text) != NGX_OK
-        || ngx_http_setter_enrich_utf8(r->pool, &text) != NGX_OK)
+        || ngx_http_setter_utf8(r->pool, &text) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -314,50 +305,6 @@ ngx_http_setter_enrich_value(ngx_http_request_t *r,
 }
 
 
-/* A variable may hold any bytes: those that are no text become U+FFFD. */
-
-static ngx_int_t
-ngx_http_setter_enrich_utf8(ngx_pool_t *pool, ngx_str_t *text)
-{
-    u_char    *p, *q, *last, *start;
-    uint32_t   u;
-
-    last = text->data + text->len;
-
-    for (p = text->data; p < last && *p < 0x80 && *p; p++) { /* void */ }
-
-    if (p == last) {
-        return NGX_OK;
-    }
-
-    start = ngx_pnalloc(pool, text->len * 3);
-    if (start == NULL) {
-        return NGX_ERROR;
-    }
-
-    q = ngx_cpymem(start, text->data, p - text->data);
-
-    while (p < last) {
-        text->data = p;
-
-        u = (*p < 0x80) ? *p++ : ngx_utf8_decode(&p, last - p);
-
-        if (u && u <= 0x10ffff && (u < 0xd800 || u > 0xdfff)) {
-            q = ngx_cpymem(q, text->data, p - text->data);
-            continue;
-        }
-
-        p = text->data + 1;
-        q = ngx_cpymem(q, "\xef\xbf\xbd", 3);
-    }
-
-    text->data = start;
-    text->len = q - start;
-
-    return NGX_OK;
-}
-
-
 static ngx_int_t
 ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_field_t *f, setter_json_value_t *value,
@@ -370,6 +317,10 @@ ngx_http_setter_enrich_put(ngx_http_setter_ctx_t *ctx,
         || f->field.member == SETTER_FIELD_NONE)
     {
         return NGX_OK;
+    }
+
+    if (f->field.type == SETTER_FIELD_TIME) {
+        ctx->send_at = setter_field_time(value);
     }
 
     if (f->field.member == SETTER_FIELD_DATA) {

@@ -19,12 +19,17 @@
 #define NGX_HTTP_SETTER_TRACE_LEN  55
 
 
+typedef struct ngx_http_setter_ctx_s     ngx_http_setter_ctx_t;
 typedef struct ngx_http_setter_stat_s    ngx_http_setter_stat_t;
 typedef struct ngx_http_setter_verify_s  ngx_http_setter_verify_t;
 typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
 typedef struct ngx_http_setter_api_s     ngx_http_setter_api_t;
 typedef struct ngx_http_setter_key_s     ngx_http_setter_key_t;
 typedef struct ngx_http_setter_recent_s  ngx_http_setter_recent_t;
+typedef struct ngx_http_setter_bell_s    ngx_http_setter_bell_t;
+typedef struct ngx_http_setter_polls_s   ngx_http_setter_polls_t;
+typedef struct ngx_http_setter_calls_s   ngx_http_setter_calls_t;
+typedef struct ngx_http_setter_call_s    ngx_http_setter_call_t;
 typedef struct ngx_http_setter_stat_tenant_s  ngx_http_setter_stat_tenant_t;
 
 
@@ -46,8 +51,15 @@ typedef enum {
     ngx_http_setter_full,
     ngx_http_setter_unavailable,
     ngx_http_setter_timeout,
+    ngx_http_setter_unsupported,
     ngx_http_setter_failed,
-    ngx_http_setter_outcomes
+    ngx_http_setter_outcomes,   /* of messages: these are counted */
+
+    ngx_http_setter_no_job = ngx_http_setter_outcomes,
+    ngx_http_setter_stale,
+    ngx_http_setter_unloaded,
+    ngx_http_setter_no_reply,
+    ngx_http_setter_no_answer
 } ngx_http_setter_outcome_e;
 
 
@@ -60,6 +72,12 @@ struct ngx_http_setter_main_conf_s {
     ngx_http_setter_stat_t      *stat;      /* in shared memory, or NULL */
     ngx_uint_t                  *slots;     /* of the formats in it */
     ngx_http_setter_recent_t    *recent;
+
+    ngx_http_setter_bell_t      *bell;      /* NULL: nothing waits */
+    ngx_http_setter_polls_t     *polls;
+    ngx_http_setter_calls_t     *calls;
+    unsigned                     has_polls:1;   /* some location has */
+    unsigned                     has_calls:1;
     unsigned                     crowded:1; /* a tenant had no place, logged */
 };
 
@@ -90,6 +108,11 @@ typedef struct {
 } ngx_http_setter_loc_conf_t;
 
 
+/* "undecided": the request waits, and is answered later. */
+typedef ngx_http_setter_outcome_e (*ngx_http_setter_go_on_pt)(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
+
+
 /*
  * A request, from the first of its handlers or variables that needs this on.
  *
@@ -98,7 +121,7 @@ typedef struct {
  * once, and the variables keep their values until the log is written.
  */
 
-typedef struct {
+struct ngx_http_setter_ctx_s {
     ngx_http_request_t          *request;
     setter_alloc_t               alloc;
 
@@ -106,15 +129,19 @@ typedef struct {
     ngx_str_t                    tenant;    /* len 0: none found */
     ngx_http_setter_loc_conf_t  *checked;   /* header-only checks passed for */
     ngx_http_setter_key_t       *bearer;    /* NULL: no key was looked for */
+    ngx_http_setter_go_on_pt     go_on;     /* when the key is good */
 
     setter_job_t                 job;
     setter_str_t                 key;       /* to know a repeat by, or len 0 */
+    int64_t                      send_at;   /* Unix ms; 0: at once */
     setter_buf_t                 errors;    /* members of the errors array */
     setter_buf_t                 header;
     setter_buf_t                 envelope;
     const char                  *detail;    /* NULL, or what is wrong */
 
     ngx_http_setter_op_t         op;
+    ngx_http_setter_call_t      *call;      /* NULL, or what the job is for:
+                                               the answer comes later */
     uint64_t                     started;   /* of the append, us */
     uint64_t                     enqueued;  /* what it took, us */
     ngx_http_setter_outcome_e    outcome;
@@ -130,10 +157,18 @@ typedef struct {
     unsigned                     traced:1;
     unsigned                     changed:1; /* members were set */
     unsigned                     passed:1;  /* once is enough */
+    unsigned                     unsupported:1; /* an error says so */
     char                         id[SETTER_UUID_LEN];
     char                         trace[NGX_HTTP_SETTER_TRACE_LEN];
-} ngx_http_setter_ctx_t;
+};
 
+
+/* For directives: the location takes messages of this format. */
+char *ngx_http_setter_use_format(ngx_conf_t *cf,
+    ngx_http_setter_loc_conf_t *slcf, const setter_format_t *format);
+
+/* The handler of locations that take messages. */
+ngx_int_t ngx_http_setter_content_handler(ngx_http_request_t *r);
 
 /* The context of the main request, or NULL; the second makes one. */
 ngx_http_setter_ctx_t *ngx_http_setter_find_ctx(ngx_http_request_t *r);
@@ -145,6 +180,9 @@ void *ngx_http_setter_palloc(void *pool, size_t size);
 /* value is the text of a directive; NGX_ERROR is logged. */
 ngx_int_t ngx_http_setter_complex_value(ngx_conf_t *cf, ngx_str_t *value,
     ngx_http_complex_value_t *cv);
+
+/* Bytes that are no text become U+FFFD, in a copy where there are such. */
+ngx_int_t ngx_http_setter_utf8(ngx_pool_t *pool, ngx_str_t *text);
 
 /* The value of a request header, or NULL; name is in lower case. */
 ngx_str_t *ngx_http_setter_header(ngx_http_request_t *r, ngx_str_t *name);

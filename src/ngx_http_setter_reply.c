@@ -1,6 +1,7 @@
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_pass.h"
 #include "ngx_http_setter_admit.h"
+#include "ngx_http_setter_api.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_verify.h"
 
@@ -25,10 +26,11 @@ static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
 static ngx_int_t ngx_http_setter_retry_after(ngx_http_request_t *r,
     ngx_uint_t seconds);
 static ngx_int_t ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx,
-    ngx_str_t *text);
+    ngx_uint_t code, ngx_str_t *text);
 
 
 static ngx_str_t  ngx_http_setter_success = ngx_string("SUCCESS");
+static ngx_str_t  ngx_http_setter_queued = ngx_string("queued");
 static ngx_str_t  ngx_http_setter_invalid = ngx_string("INVALID_INPUT");
 static ngx_str_t  ngx_http_setter_refused = ngx_string("ERROR");
 
@@ -98,9 +100,33 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
       ngx_string("Not acknowledged in time and perhaps stored: "
                  "repeat with the same message_id") },
 
+    { NGX_HTTP_UNPROCESSABLE_ENTITY, &ngx_http_setter_invalid,
+      ngx_string("unsupported"),
+      ngx_string("Not supported yet") },
+
     { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
       ngx_string("failed"),
-      ngx_string("Internal error") }
+      ngx_string("Internal error") },
+
+    { NGX_HTTP_NOT_FOUND, &ngx_http_setter_refused,
+      ngx_string("no_job"),
+      ngx_string("No such job") },
+
+    { NGX_HTTP_CONFLICT, &ngx_http_setter_refused,
+      ngx_string("stale"),
+      ngx_string("The job is not in the hands of who has this token") },
+
+    { NGX_HTTP_SERVICE_UNAVAILABLE, &ngx_http_setter_refused,
+      ngx_string("unloaded"),
+      ngx_string("No worker has run yet") },
+
+    { NGX_HTTP_GATEWAY_TIME_OUT, &ngx_http_setter_refused,
+      ngx_string("no_reply"),
+      ngx_string("Not acknowledged in time and perhaps done") },
+
+    { NGX_HTTP_GATEWAY_TIME_OUT, &ngx_http_setter_refused,
+      ngx_string("no_answer"),
+      ngx_string("No worker answered in time") }
 };
 
 
@@ -156,7 +182,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
     if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
-        || ngx_http_setter_reply_envelope(ctx, &cv.value) != NGX_OK)
+        || ngx_http_setter_reply_envelope(ctx, code, &cv.value) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -191,6 +217,10 @@ ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
         }
     }
 
+    if (slcf->api && outcome == ngx_http_setter_accepted) {
+        return NGX_HTTP_ACCEPTED;
+    }
+
     if (slcf->compat && outcome != ngx_http_setter_method) {
         return NGX_HTTP_CREATED;
     }
@@ -211,7 +241,9 @@ ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ctx->outcome = outcome;
 
-    ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
+    if (slcf->format) {
+        ngx_http_setter_stat_outcome(smcf, slcf->format_n, outcome);
+    }
 
     if (outcome == ngx_http_setter_accepted) {
         ngx_http_setter_stat_tenant(smcf, ctx->place);
@@ -246,19 +278,29 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r,
     ngx_http_setter_loc_conf_t   *slcf;
     ngx_http_setter_main_conf_t  *smcf;
 
-    static ngx_str_t  allow = ngx_string("POST");
+    ngx_str_t                    *allow;
+
+    static ngx_str_t  post = ngx_string("POST");
+    static ngx_str_t  get = ngx_string("GET");
+    static ngx_str_t  get_head = ngx_string("GET, HEAD");
     static ngx_str_t  token = ngx_string("Token");
     static ngx_str_t  bearer = ngx_string("Bearer");
     static ngx_str_t  line = ngx_string("422 Unprocessable Content");
 
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
     switch (code) {
 
     case NGX_HTTP_NOT_ALLOWED:
-        return ngx_http_setter_add_header(r, "Allow", &allow);
+        allow = &post;
+
+        if (slcf->api && (slcf->api->methods & NGX_HTTP_GET)) {
+            allow = (slcf->api->methods & NGX_HTTP_HEAD) ? &get_head : &get;
+        }
+
+        return ngx_http_setter_add_header(r, "Allow", allow);
 
     case NGX_HTTP_UNAUTHORIZED:
-        slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-
         return ngx_http_setter_add_header(r, "WWW-Authenticate",
                                    (slcf->verify && slcf->verify->keys)
                                        ? &bearer : &token);
@@ -328,7 +370,8 @@ ngx_http_setter_add_header(ngx_http_request_t *r, char *name,
 
 
 static ngx_int_t
-ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_str_t *text)
+ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_uint_t code,
+    ngx_str_t *text)
 {
     setter_buf_t               buf;
     setter_str_t               id;
@@ -350,7 +393,9 @@ ngx_http_setter_reply_envelope(ngx_http_setter_ctx_t *ctx, ngx_str_t *text)
     }
 
     setter_json_member(&buf, "status",
-                       ngx_http_setter_text(answer->status));
+                       ngx_http_setter_text((code == NGX_HTTP_ACCEPTED)
+                                                ? &ngx_http_setter_queued
+                                                : answer->status));
     setter_json_name(&buf, "message");
 
     if (ctx->detail) {
@@ -408,6 +453,10 @@ ngx_http_setter_error(ngx_http_setter_ctx_t *ctx, const char *field,
 
     errors = &ctx->errors;
 
+    if (error == SETTER_FIELD_UNSUPPORTED) {
+        ctx->unsupported = 1;
+    }
+
     if (errors->alloc == NULL) {
         setter_buf_init(errors, &ctx->alloc, 0);
 
@@ -420,4 +469,21 @@ ngx_http_setter_error(ngx_http_setter_ctx_t *ctx, const char *field,
     setter_json_member(errors, "error",
                      ngx_http_setter_constant(setter_field_strerror(error)));
     setter_buf_byte(errors, '}');
+}
+
+
+ngx_http_setter_outcome_e
+ngx_http_setter_bad_json(ngx_http_setter_ctx_t *ctx,
+    setter_json_error_e error)
+{
+    if (error == SETTER_JSON_NO_MEMORY) {
+        return ngx_http_setter_failed;
+    }
+
+    ctx->detail = setter_json_strerror(error);
+    ngx_http_setter_error(ctx, "body", error == SETTER_JSON_ENCODING
+                                           ? SETTER_FIELD_ENCODING
+                                           : SETTER_FIELD_BAD_TYPE);
+
+    return ngx_http_setter_json;
 }

@@ -29,6 +29,10 @@ void ngx_http_setter_reply_later(ngx_http_request_t *r,
 void ngx_http_setter_error(ngx_http_setter_ctx_t *ctx, const char *field,
     setter_field_error_e error);
 
+/* The outcome of a body that is no JSON object; names the body. */
+ngx_http_setter_outcome_e ngx_http_setter_bad_json(
+    ngx_http_setter_ctx_t *ctx, setter_json_error_e error);
+
 /* "accepted", "fields", …: for metrics and logs */
 ngx_str_t *ngx_http_setter_reason(ngx_http_setter_outcome_e outcome);
 

@@ -1,6 +1,12 @@
 #include <string.h>
 
 #include "setter_format_tables.h"
+#include "setter_time.h"
+
+
+/* a number that is not below this one is of ms */
+#define SETTER_FIELD_TIME_SECONDS  100000000000
+#define SETTER_FIELD_TIME_DIGITS   14           /* until the year 5138 */
 
 
 static int setter_str_is(setter_str_t str, const char *text);
@@ -46,6 +52,22 @@ setter_format_find(setter_str_t name)
 }
 
 
+const setter_format_t *
+setter_format_outgoing(void)
+{
+    return &setter_format_send;
+}
+
+
+setter_str_t
+setter_format_channel(setter_str_t provider)
+{
+    static const setter_str_t  whatsapp = setter_str("whatsapp");
+
+    return setter_str_is(provider, "infobip") ? whatsapp : provider;
+}
+
+
 size_t
 setter_format_member(setter_str_t name)
 {
@@ -85,6 +107,9 @@ setter_field_strerror(setter_field_error_e error)
 
     case SETTER_FIELD_ENCODING:
         return "encoding";
+
+    case SETTER_FIELD_UNSUPPORTED:
+        return "unsupported";
     }
 
     return "unknown";
@@ -130,6 +155,18 @@ setter_field_check(const setter_format_field_t *field,
 
     case SETTER_FIELD_JSON:
         break;
+
+    case SETTER_FIELD_TIME:
+        if (setter_field_time(value) < 0
+            && !setter_field_absent(field, value))
+        {
+            return SETTER_FIELD_BAD_TYPE;
+        }
+
+        break;
+
+    case SETTER_FIELD_REFUSED:
+        return SETTER_FIELD_UNSUPPORTED;
     }
 
     if (field->required && setter_field_absent(field, value)) {
@@ -156,6 +193,36 @@ setter_field_absent(const setter_format_field_t *field,
     default:
         return 0;
     }
+}
+
+
+int64_t
+setter_field_time(const setter_json_value_t *value)
+{
+    size_t   i;
+    int64_t  number;
+
+    if (value->type == SETTER_JSON_STRING) {
+        return setter_time_read(value->text);
+    }
+
+    if (value->type != SETTER_JSON_NUMBER
+        || value->text.len > SETTER_FIELD_TIME_DIGITS)
+    {
+        return -1;
+    }
+
+    number = 0;
+
+    for (i = 0; i < value->text.len; i++) {
+        if (value->text.data[i] < '0' || value->text.data[i] > '9') {
+            return -1;
+        }
+
+        number = 10 * number + (value->text.data[i] - '0');
+    }
+
+    return number < SETTER_FIELD_TIME_SECONDS ? number * 1000 : number;
 }
 
 

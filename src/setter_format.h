@@ -19,7 +19,9 @@ typedef enum {
     SETTER_FIELD_TEXT,      /* a string; empty when only white space */
     SETTER_FIELD_ID,        /* a short string, or a number kept as its text */
     SETTER_FIELD_OBJECT,    /* an object; kept as JSON text */
-    SETTER_FIELD_JSON       /* anything; kept as JSON text */
+    SETTER_FIELD_JSON,      /* anything; kept as JSON text */
+    SETTER_FIELD_TIME,      /* when to send: see setter_field_time() */
+    SETTER_FIELD_REFUSED    /* known, but not supported yet */
 } setter_field_type_e;
 
 
@@ -42,7 +44,6 @@ typedef struct {
     const char                   *name;       /* "manychat" */
     const char                   *provider;   /* NULL: the job says */
     const char                   *kind;
-    const char                   *lane_channel;   /* NULL: the job's */
     unsigned                      apart:1;    /* no conversation: each job
                                                  has a lane of its own */
     unsigned                      hook:1;     /* a provider posts it, and
@@ -58,8 +59,17 @@ typedef struct {
 } setter_format_t;
 
 
-/* The table of that name, or NULL. */
+/* The table of a webhook's format of that name, or NULL. */
 const setter_format_t *setter_format_find(setter_str_t name);
+
+/* That of messages to send, which come through no webhook. */
+const setter_format_t *setter_format_outgoing(void);
+
+/*
+ * Where the provider's conversations take place: whatever format a message
+ * has, its lane is the same.
+ */
+setter_str_t setter_format_channel(setter_str_t provider);
 
 /* offsetof the member of setter_job_t that may be set by name, or
  * SETTER_FIELD_DATA: channel, consumer, workflow, from, to, text, type,
@@ -73,10 +83,11 @@ typedef enum {
     SETTER_FIELD_EMPTY,
     SETTER_FIELD_BAD_TYPE,
     SETTER_FIELD_TOO_LONG,
-    SETTER_FIELD_ENCODING
+    SETTER_FIELD_ENCODING,
+    SETTER_FIELD_UNSUPPORTED
 } setter_field_error_e;
 
-/* "required", "empty", "type", "too_long", "encoding"; "ok" */
+/* "required", "empty", "type", "too_long", "encoding", "unsupported"; "ok" */
 const char *setter_field_strerror(setter_field_error_e error);
 
 /*
@@ -85,6 +96,12 @@ const char *setter_field_strerror(setter_field_error_e error);
  */
 setter_field_error_e setter_field_check(const setter_format_field_t *field,
     const setter_json_value_t *value);
+
+/*
+ * Unix time in ms: a string in RFC 3339, or a number of seconds or, where it
+ * would be after the year 5138, of ms.  -1 when it is neither.
+ */
+int64_t setter_field_time(const setter_json_value_t *value);
 
 /* 1 when the value counts as not given: absent, null or empty. */
 int setter_field_absent(const setter_format_field_t *field,

@@ -23,7 +23,6 @@ const setter_format_t  setter_format_engine = {
     .name = "engine",
     .provider = "infobip",
     .kind = "message",
-    .lane_channel = "whatsapp",
     .dedupe = "message_id",
     .tenant = "tenant_id",
     .fields = setter_engine_fields,

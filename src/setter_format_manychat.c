@@ -29,7 +29,6 @@ const setter_format_t  setter_format_manychat = {
     .name = "manychat",
     .provider = "manychat",
     .kind = "message",
-    .lane_channel = "manychat",
     .dedupe = "message_id",
     .tenant = "tenant_id",
     .fields = setter_manychat_fields,

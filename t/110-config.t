@@ -713,3 +713,147 @@ invalid parameter "workers=3"
 === TEST 90: refused in location: setter_quota 5; setter_quota off;
 --- error_log
 "setter_quota" directive is duplicate
+
+
+
+=== TEST 91: refused in location: setter_verify key; setter_api complete;
+--- error_log
+"setter_api" directive has no "id="
+
+
+
+=== TEST 92: refused in location: setter_verify key; setter_api fail delay=1s;
+--- error_log
+"setter_api" directive has no "id="
+
+
+
+=== TEST 93: refused in location: setter_verify key; setter_api extend lease=1s;
+--- error_log
+"setter_api" directive has no "id="
+
+
+
+=== TEST 94: refused in location: setter_verify key; setter_api job timeout=1s;
+--- error_log
+"setter_api" directive has no "id="
+
+
+
+=== TEST 95: refused in location: setter_verify key; setter_api job id=;
+--- error_log
+invalid parameter "id="
+
+
+
+=== TEST 96: refused in location: setter_verify key; setter_api job id=$nothing;
+--- error_log
+unknown "nothing" variable
+
+
+
+=== TEST 97: refused in location: setter_verify key; setter_api job id=$uri timeout=0;
+--- error_log
+invalid parameter "timeout=0"
+
+
+
+=== TEST 98: refused in location: setter_verify key; setter_api next_job wait=soon;
+--- error_log
+invalid parameter "wait=soon"
+
+
+
+=== TEST 99: refused in location: setter_verify key; setter_api next_job lease=0;
+--- error_log
+invalid parameter "lease=0"
+
+
+
+=== TEST 100: refused in location: setter_verify key; setter_api next_job jobs=0;
+--- error_log
+invalid parameter "jobs=0"
+
+
+
+=== TEST 101: refused in location: setter_verify key; setter_api next_job failures=x;
+--- error_log
+invalid parameter "failures=x"
+
+
+
+=== TEST 102: refused in location: setter_verify key; setter_api next_job delay=1s;
+--- error_log
+invalid parameter "delay=1s"
+
+
+
+=== TEST 103: refused in location: setter_verify key; setter_api next_job id=$uri;
+--- error_log
+invalid parameter "id=$uri"
+
+
+
+=== TEST 104: refused in location: setter_verify key; setter_api complete id=$uri wait=1s;
+--- error_log
+invalid parameter "wait=1s"
+
+
+
+=== TEST 105: refused in location: setter_verify key; setter_api send now;
+--- error_log
+invalid parameter "now"
+
+
+
+=== TEST 106: refused in location: setter_verify key; setter_api send; setter_webhook generic;
+--- error_log
+"setter_webhook" directive is duplicate
+
+
+
+=== TEST 107: refused in location: setter_verify key; setter_webhook send;
+--- error_log
+unknown format "send"
+
+
+
+=== TEST 108: refused in location: setter_api next_job;
+--- error_log
+"setter_api next_job" needs "setter_verify key"
+
+
+
+=== TEST 109: refused in location: setter_api complete id=$uri;
+--- error_log
+"setter_api complete" needs "setter_verify key"
+
+
+
+=== TEST 110: refused in location: setter_api send;
+--- error_log
+"setter_api send" needs "setter_verify key"
+
+
+
+=== TEST 111: refused in location: setter_api job id=$uri;
+--- error_log
+"setter_api job" needs "setter_verify key"
+
+
+
+=== TEST 112: refused in location: setter_verify token $http_x_key k; setter_api send;
+--- error_log
+"setter_api send" needs "setter_verify key"
+
+
+
+=== TEST 113: refused in location: setter_verify key optional; setter_api send;
+--- error_log
+no "setter_tenant" for "setter_api send"
+
+
+
+=== TEST 114: refused in location: setter_verify key optional; setter_api next_job;
+--- error_log
+no "setter_tenant" for "setter_api next_job"

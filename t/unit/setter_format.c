@@ -25,7 +25,9 @@ body_read(body_t *body, const char *format, const char *json)
     setter_field_error_e          error;
     const setter_format_field_t  *field;
 
-    body->format = setter_format_find(unit_str(format));
+    body->format = strcmp(format, "send") == 0
+                   ? setter_format_outgoing()
+                   : setter_format_find(unit_str(format));
     assert_non_null(body->format);
     assert_true(body->format->nfields <= SETTER_FORMAT_MAX_FIELDS);
 
@@ -225,7 +227,6 @@ test_manychat(void **state)
     assert_string_equal(format_default(body.format, "channel"), "telegram");
     assert_string_equal(format_default(body.format, "consumer"), "MANYCHAT");
     assert_string_equal(format_default(body.format, "workflow"), "SETTER");
-    assert_string_equal(body.format->lane_channel, "manychat");
     assert_string_equal(body.format->provider, "manychat");
 }
 
@@ -386,6 +387,96 @@ test_blank(void **state)
 }
 
 
+static void
+test_send(void **state)
+{
+    body_t  body;
+
+    (void) state;
+
+    assert_null(setter_format_find(unit_str("send")));
+
+    body_read(&body, "send", "{\"to\":\"15550100\",\"message\":\"Hi\","
+                             "\"from\":15550199,\"provider\":\"manychat\","
+                             "\"send_at\":1795170600,\"media\":null,"
+                             "\"surface\":\"instagram\"}");
+    assert_string_equal(body.errors, "");
+    assert_text(body_member(&body, member(from)), "15550100");
+    assert_text(body_member(&body, member(to)), "15550199");
+    assert_text(body_member(&body, member(text)), "Hi");
+    assert_text(body_member(&body, member(provider)), "manychat");
+    assert_text(body.rest, "\"send_at\":1795170600,"
+                           "\"surface\":\"instagram\"");
+    unit_memory_free(&body.memory);
+
+    assert_string_equal(body.format->provider, "infobip");
+    assert_string_equal(body.format->kind, "send");
+
+    assert_errors("send", "{}", "to required; message required; ");
+    assert_errors("send", "{\"to\":\"1\",\"message\":\"a\","
+                          "\"send_at\":\"soon\",\"template\":{},"
+                          "\"media\":\"\"}",
+                  "send_at type; template unsupported; media unsupported; ");
+}
+
+
+static void
+test_send_at(void **state)
+{
+    size_t                       i;
+    setter_json_value_t          value;
+    const setter_format_field_t  field = { "a", SETTER_FIELD_TIME, 0, 0, 0 };
+
+    static const struct {
+        setter_json_type_e   type;
+        const char          *text;
+        int64_t              ms;
+    } cases[] = {
+        { SETTER_JSON_STRING, "2026-11-20T10:30:00.5Z", 1795170600500 },
+        { SETTER_JSON_STRING, "2026-11-20T11:30:00+01:00", 1795170600000 },
+        { SETTER_JSON_STRING, "1795170600", -1 },
+        { SETTER_JSON_NUMBER, "1795170600", 1795170600000 },
+        { SETTER_JSON_NUMBER, "1795170600500", 1795170600500 },
+        { SETTER_JSON_NUMBER, "99999999999", 99999999999000 },
+        { SETTER_JSON_NUMBER, "99999999999999", 99999999999999 },
+        { SETTER_JSON_NUMBER, "0", 0 },
+        { SETTER_JSON_NUMBER, "100000000000000", -1 },
+        { SETTER_JSON_NUMBER, "-1", -1 },
+        { SETTER_JSON_NUMBER, "1.5", -1 },
+        { SETTER_JSON_NUMBER, "1e9", -1 },
+        { SETTER_JSON_TRUE, "", -1 },
+        { SETTER_JSON_OBJECT, "", -1 }
+    };
+
+    (void) state;
+
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        value.type = cases[i].type;
+        value.text = unit_str(cases[i].text);
+        assert_int_equal(setter_field_time(&value), cases[i].ms);
+        assert_int_equal(setter_field_check(&field, &value),
+                         cases[i].ms < 0 ? SETTER_FIELD_BAD_TYPE
+                                         : SETTER_FIELD_OK);
+    }
+
+    value.type = SETTER_JSON_STRING;
+    value.text = unit_str(" ");
+    assert_int_equal(setter_field_check(&field, &value), SETTER_FIELD_OK);
+}
+
+
+static void
+test_channel(void **state)
+{
+    (void) state;
+
+    assert_text(setter_format_channel(unit_str("infobip")), "whatsapp");
+    assert_text(setter_format_channel(unit_str("manychat")), "manychat");
+    assert_text(setter_format_channel(unit_str("other")), "other");
+    assert_int_equal(setter_format_channel(unit_str("")).len, 0);
+}
+
+
 static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_find),
     cmocka_unit_test(test_tables),
@@ -395,7 +486,10 @@ static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_engine),
     cmocka_unit_test(test_generic),
     cmocka_unit_test(test_too_long),
-    cmocka_unit_test(test_blank)
+    cmocka_unit_test(test_blank),
+    cmocka_unit_test(test_send),
+    cmocka_unit_test(test_send_at),
+    cmocka_unit_test(test_channel)
 };
 
 unit_main(tests)

@@ -46,8 +46,8 @@ static void posted_defaults(const setter_format_t *format,
     setter_job_t *job);
 static int posted_tenant(posted_read_t *read, setter_str_t claim,
     setter_job_t *job);
-static int posted_identity(posted_read_t *read, const setter_format_t *format,
-    setter_str_t key, setter_job_t *job);
+static int posted_identity(posted_read_t *read, setter_str_t key,
+    setter_job_t *job);
 static int posted_write(posted_read_t *read, const setter_job_t *job);
 static int posted_header(posted_read_t *read, const setter_job_t *job);
 static setter_str_t posted_str(const char *text);
@@ -299,7 +299,7 @@ posted_fields(posted_read_t *read, const setter_format_t *format,
     }
 
     if (posted_tenant(read, claim, job) != 0
-        || posted_identity(read, format, key, job) != 0)
+        || posted_identity(read, key, job) != 0)
     {
         return -1;
     }
@@ -376,13 +376,11 @@ posted_tenant(posted_read_t *read, setter_str_t claim, setter_job_t *job)
 
 
 static int
-posted_identity(posted_read_t *read, const setter_format_t *format,
-    setter_str_t key, setter_job_t *job)
+posted_identity(posted_read_t *read, setter_str_t key, setter_job_t *job)
 {
     int            rc;
     char           id[SETTER_UUID_LEN];
     setter_buf_t   lane;
-    setter_str_t   channel;
 
     rc = key.len > 0 ? setter_uuid_from_key(id, job->tenant, key)
                      : setter_uuid_v7(id, job->received_ms);
@@ -390,11 +388,10 @@ posted_identity(posted_read_t *read, const setter_format_t *format,
     job->id.data = arena_copy(read->arena, id, sizeof(id));
     job->id.len = sizeof(id);
 
-    channel = format->lane_channel != NULL ? posted_str(format->lane_channel)
-                                           : job->provider;
-
     setter_buf_init(&lane, arena_alloc(read->arena), 0);
-    setter_lane_conversation(&lane, job->tenant, channel, job->to, job->from);
+    setter_lane_conversation(&lane, job->tenant,
+                             setter_format_channel(job->provider), job->to,
+                             job->from);
     job->lane.data = lane.data;
     job->lane.len = lane.len;
 
