@@ -6,6 +6,7 @@ use lib "$FindBin::Bin/lib";
 BEGIN { $ENV{TEST_NGINX_SHIPPED} = "$FindBin::Bin/../nginx" }
 
 use Digest::SHA ();
+use Setter::Keys;
 use Setter::Suite qw(redis);
 use Test::Nginx::Socket 'no_plan';
 
@@ -157,3 +158,25 @@ Hello
 --- job eval
 ["kind: status\ntenant: acme", "tenant: globex", "tenant: default",
  "tenant: globex"]
+
+
+
+=== TEST 9: what outside workers ask for, with the tenant's key
+--- post_setup_server_root
+Setter::Suite::redis()->function('FLUSH');
+Setter::Keys::grant(Setter::Suite::redis(), 'acme');
+--- request eval
+[
+    (map { @$_ } (["GET /queue/next-job", "POST /queue/jobs/a/complete\n{}",
+    "POST /queue/jobs/a/fail\n{}", "POST /queue/jobs/a/extend\n{}",
+    "POST /messages/send\n{}", "GET /api/jobs/a"]) x 2),
+    "GET /queue/jobs/a", "POST /queue/jobs/a/b/complete\n{}",
+    "POST /messages/send\n" . '{"to":"15550100","message":"Hello"}',
+]
+--- more_headers eval
+[(Setter::Keys::bearer('other')) x 6, (Setter::Keys::bearer('acme')) x 9]
+--- error_code eval
+[(401) x 6, 503, 422, 422, 422, 422, 404, 404, 404, 202]
+--- response_headers eval
+[(("Content-Type: application/json") x 12), "", "",
+ "Content-Type: application/json"]
