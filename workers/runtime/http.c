@@ -286,7 +286,7 @@ http_wait(http_transfer_t *transfer, int64_t deadline)
     }
 
     rc = TASK_OK;
-    while (rc == TASK_OK && !transfer->done) {
+    while (rc == TASK_OK && !transfer->done && !transfer->given_up) {
         rc = task_suspend(deadline);
     }
 

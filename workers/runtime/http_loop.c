@@ -21,6 +21,7 @@ typedef struct {
 
 static int http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     void *socket_arg);
+static void http_give_up(CURL *easy);
 static http_socket_t *http_socket_create(curl_socket_t fd);
 static void http_socket_free(uv_handle_t *handle);
 static void http_on_ready(uv_poll_t *poll, int status, int events);
@@ -106,7 +107,8 @@ http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     if (socket == NULL) {
         socket = http_socket_create(fd);
         if (socket == NULL) {
-            return -1;
+            http_give_up(easy);
+            return 0;
         }
         curl_multi_assign(http_multi, fd, socket);
     }
@@ -114,7 +116,33 @@ http_on_socket(CURL *easy, curl_socket_t fd, int what, void *arg,
     events = (what & CURL_POLL_IN ? UV_READABLE : 0)
              | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
 
-    return uv_poll_start(&socket->poll, events, http_on_ready) == 0 ? 0 : -1;
+    if (uv_poll_start(&socket->poll, events, http_on_ready) != 0) {
+        http_give_up(easy);
+    }
+
+    return 0;
+}
+
+
+/*
+ * Nothing will be heard of the transfer's socket.  To be told so libcurl
+ * would take for the end of all transfers, these and any to come.
+ */
+static void
+http_give_up(CURL *easy)
+{
+    http_transfer_t  *transfer;
+
+    transfer = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &transfer);
+
+    /* one that only closes a connection is nobody's */
+
+    if (transfer != NULL && !transfer->done) {
+        transfer->result = CURLE_OUT_OF_MEMORY;
+        transfer->given_up = 1;
+        task_wake(transfer->task);
+    }
 }
 
 

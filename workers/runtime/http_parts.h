@@ -22,10 +22,11 @@ typedef struct {
     size_t                 len;
     size_t                 size;
 
-    CURLcode               result;      /* when done */
+    CURLcode               result;      /* when done or given up */
     char                   error[CURL_ERROR_SIZE];
     int                    prereqs;     /* requests that began to leave */
     unsigned               done:1;
+    unsigned               given_up:1;  /* it will not be done */
     unsigned               refused:1;   /* by before_send */
     unsigned               too_large:1;
 } http_transfer_t;
@@ -35,7 +36,7 @@ typedef struct {
 int http_loop_init(long max_idle);
 void http_loop_free(void);
 
-/* Starts the transfer: sets done and wakes its task at the end. */
+/* Starts the transfer: sets done, or given_up, and wakes its task. */
 int http_loop_add(http_transfer_t *transfer);
 
 /* Ends a transfer that is not done. */
