@@ -97,8 +97,11 @@ sub status {
 sub texts { [sort map { $_->{text} } @{ $sandbox->sent }] }
 
 # An empty queue, and a sandbox that has seen nothing.
+# What an earlier test left unfinished would be brought back from the record.
 sub fresh {
     $redis->flushall;
+    $postgres->sql('system', "UPDATE jobs SET status = 'done'
+        WHERE status IN ('queued', 'processing')");
     $sandbox->reset;
     $sandbox->reset_calls;
     $sandbox->behave($_[0]) if $_[0];

@@ -233,7 +233,7 @@ sub join_lane {
             min($at + $job->{debounce_ms}, $lane->{until}))
             if $at <= $lane->{due};
 
-    } elsif ($lane->{handed}) {
+    } elsif ($lane->{handed} || defined $lane->{quiet}) {
         $lane->{limit} //= window_limit($job, $at);
         $lane->{quiet} = max($lane->{quiet} // 0,
             min($at + $job->{debounce_ms}, $lane->{limit}));
@@ -251,13 +251,13 @@ sub admit {
     }
 }
 
-# Whether the queue has the job, beside its inbox.
+# Whether the queue has the job, beside its inbox, or the one that records it.
 sub knows {
     my ($self, $lane, $id) = @_;
 
     my @jobs = @{ ($self->{lanes}{$lane} // { jobs => [] })->{jobs} };
 
-    return $self->{later}{$id} || grep({ $_->{id} eq $id } @jobs) ? 1 : 0;
+    return $self->{later}{$id} || grep({ $_->{id} =~ s/-r$//r eq $id } @jobs) ? 1 : 0;
 }
 
 # By the time received, behind what was handed over.  Jobs need not stand in
@@ -416,7 +416,6 @@ sub configure {
         $ring |= ($self->bring_moving)[1];
     }
     $ring |= $self->settle($tenant);
-    $ring = 1 if setting($tenant, 'outside') && @{ $tenant->{outside} };
     $self->ring if $ring;
 }
 

@@ -84,8 +84,9 @@ The jobs "ids" are handed over; a turn that failed is handed over again exactly
 as it was.  quiet and limit, beside them, are the debounce window of messages
 that came behind: complete waits for its end.  Where an outside worker had
 them, jobs of kind "record", "<id>-r", take their places once he is done: a
-worker of ours puts them on record before the lane goes on.  Who extends, completes or fails
-shows the token of the claim; a lease that was taken back has lost its token.
+worker of ours puts them on record before the lane goes on.  Who extends,
+completes or fails shows the token of the claim; a lease that was taken back
+has lost its token.
 --]]
 
 local VERSION = '1.1'           -- major.minor; the same major work together

@@ -146,8 +146,7 @@ sub lease {
     if ($dead && $call->{outside}) {
         my $reason = $lane->{reason} =~ s/ /%20/gr;
         $self->record($lane, $n, "status=dead,reason=$reason");
-        $lane->{handed} = $n;
-        $call->{ring} |= $self->drop($lane, $call->{now});
+        $call->{ring} = 1;
         return 0;
     }
 
@@ -200,21 +199,26 @@ sub more {
     return map { $_->{id} } @added;
 }
 
-# Jobs that tell what became of others.
+# Jobs that tell what became of the first n take their places in the lane,
+# which may run.
 sub record {
     my ($self, $lane, $n, $flags) = @_;
 
     for my $job (@{ $lane->{jobs} }[0 .. $n - 1]) {
         my $envelope = $job->{element} =~ s/^[^\n]*\n//r;
-        my %record = (id => "$job->{id}-r", slug => $lane->{slug},
-            lane => "$lane->{slug}/record/$job->{id}", kind => 'record',
-            received_ms => $job->{received_ms}, debounce_ms => 0,
-            debounce_max_ms => 0, send_at_ms => 0, at => 0);
+        my %record = (%$job, id => "$job->{id}-r", kind => 'record',
+            debounce_ms => 0, debounce_max_ms => 0, send_at_ms => 0);
 
         $record{header} = join "\t", 1, @record{qw(id slug kind lane
             received_ms)}, 0, 0, 0, $flags;
-        $self->append({ %record, element => "$record{header}\n$envelope" });
+        $record{element} = "$record{header}\n$envelope";
+        $self->{completed}{ $job->{id} }++;
+        $self->{accepted}{ $record{id} }++;
+        $job = \%record;
     }
+    @$lane{qw(handed failures crashes reason)} = (0, 0, 0, '');
+    $lane->{quiet} //= 0;
+    $self->make_ready($lane);
 }
 
 # The jobs handed over are done with.  Returns 1 when others have to be told.
@@ -240,10 +244,15 @@ sub drop {
 sub complete {
     my ($self, $turn, $now) = @_;
     my $lane = $self->lane($turn->{lane});
-
-    $self->record($lane, $lane->{handed}, 'status=done') if $lane->{outside};
+    my $outside = $lane->{outside};
     my $ring = $self->land($lane);
-    $ring |= $self->drop($lane, $now);
+
+    if ($outside) {
+        $self->record($lane, $lane->{handed}, 'status=done');
+        $ring = 1;
+    } else {
+        $ring |= $self->drop($lane, $now);
+    }
     $self->ring if $ring;
 }
 
