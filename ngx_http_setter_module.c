@@ -73,6 +73,13 @@ static ngx_command_t  ngx_http_setter_commands[] = {
       0,
       NULL },
 
+    { ngx_string("setter_spool"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_setter_spool_conf,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("setter_tenant"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
       ngx_http_setter_tenant_conf,
@@ -456,7 +463,10 @@ ngx_http_setter_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (smcf->calls && ngx_http_setter_call_init(smcf) != NGX_OK) {
+    if ((smcf->calls && ngx_http_setter_call_init(smcf) != NGX_OK)
+        || (smcf->spool
+            && ngx_http_setter_spool_init(cycle, smcf->spool) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
@@ -474,6 +484,10 @@ ngx_http_setter_exit_process(ngx_cycle_t *cycle)
     ngx_http_setter_main_conf_t  *smcf;
 
     smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_setter_module);
+
+    if (smcf && smcf->spool) {
+        ngx_http_setter_spool_exit(smcf->spool);
+    }
 
     if (smcf && smcf->redis) {
         ngx_http_setter_redis_close(smcf->redis);

@@ -16,6 +16,9 @@ static ngx_int_t ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx,
     setter_str_t *key);
 static ngx_int_t ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_loc_conf_t *slcf);
+static ngx_http_setter_outcome_e ngx_http_setter_append_start(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
+static ngx_uint_t ngx_http_setter_append_diverts(ngx_http_setter_ctx_t *ctx);
 static ngx_int_t ngx_http_setter_append_send(ngx_http_setter_op_t *op);
 static void ngx_http_setter_append_done(ngx_http_setter_op_t *op,
     ngx_http_setter_op_result_e result, redisReply *reply);
@@ -25,6 +28,14 @@ static ngx_http_setter_outcome_e ngx_http_setter_append_reply(
     ngx_http_setter_op_t *op, redisReply *reply);
 static ngx_http_setter_outcome_e ngx_http_setter_append_refused(
     ngx_http_setter_op_t *op, redisReply *reply);
+static ngx_http_setter_outcome_e ngx_http_setter_append_spool(
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e otherwise);
+static void ngx_http_setter_append_record(ngx_http_setter_ctx_t *ctx,
+    setter_spool_record_t *record);
+static void ngx_http_setter_append_spooled(ngx_http_setter_spool_wait_t *wait,
+    ngx_http_setter_spool_result_e result);
+static void ngx_http_setter_append_end(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome);
 
 
 ngx_http_setter_outcome_e
@@ -47,13 +58,9 @@ ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 ngx_http_setter_outcome_e
 ngx_http_setter_append_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
-    ngx_http_setter_op_t         *op;
-    ngx_http_setter_outcome_e     outcome;
-    ngx_http_setter_loc_conf_t   *slcf;
-    ngx_http_setter_main_conf_t  *smcf;
+    ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
     if (ngx_http_setter_append_write(ctx, slcf) != NGX_OK) {
         return ngx_http_setter_failed;
@@ -67,9 +74,28 @@ ngx_http_setter_append_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return ngx_http_setter_too_large;
     }
 
+    return ngx_http_setter_append_start(r, ctx);
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_append_start(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_op_t         *op;
+    ngx_http_setter_spool_t      *spool;
+    ngx_http_setter_outcome_e     outcome;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    /* who waits for a call's answer does not wait for Redis to come back */
+
+    spool = ctx->call ? NULL : smcf->spool;
+
     ctx->partition = setter_partition(ctx->job.tenant, smcf->partitions);
 
-    if (smcf->redis->inboxes[ctx->partition].full) {
+    if (spool == NULL && smcf->redis->inboxes[ctx->partition].full) {
         return ngx_http_setter_full;
     }
 
@@ -87,12 +113,55 @@ ngx_http_setter_append_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     op->send = ngx_http_setter_append_send;
     op->done = ngx_http_setter_append_done;
     op->data = ctx;
+    op->spools = (spool != NULL);
+    op->asks = !ctx->admitted;
+
+    if (spool) {
+        ctx->order = ngx_http_setter_spool_order(spool);
+
+        if (ngx_http_setter_append_diverts(ctx)) {
+
+            /* in order: those before it go there, too, and first */
+
+            ngx_http_setter_op_divert(smcf->redis);
+
+            return ngx_http_setter_append_spool(ctx,
+                                                ngx_http_setter_unavailable);
+        }
+    }
 
     if (ngx_http_setter_op_start(smcf->redis, op) != NGX_OK) {
-        return ngx_http_setter_unavailable;
+        return ngx_http_setter_append_spool(ctx, ngx_http_setter_unavailable);
     }
 
     return ngx_http_setter_undecided;
+}
+
+
+/* Whether the job is not even to wait for Redis: there is the spool. */
+
+static ngx_uint_t
+ngx_http_setter_append_diverts(ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_redis_t      *redis;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_setter_module);
+    redis = smcf->redis;
+
+    if (ngx_http_setter_redis_away(redis)) {
+        return 1;
+    }
+
+    /* a Redis that is there is asked about the tenant all the same */
+
+    if (!ctx->admitted && redis->state == ngx_http_setter_redis_ready) {
+        return 0;
+    }
+
+    return redis->inboxes[ctx->partition].full
+           || ngx_http_setter_spool_mode(smcf->spool)
+              == ngx_http_setter_spool_divert;
 }
 
 
@@ -224,10 +293,11 @@ ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
 static ngx_int_t
 ngx_http_setter_append_send(ngx_http_setter_op_t *op)
 {
-    size_t                    argvlen[7];
-    const char               *argv[7];
+    size_t                    argvlen[NGX_HTTP_SETTER_XADD];
+    const char               *argv[NGX_HTTP_SETTER_XADD];
+    setter_spool_record_t     record;
     ngx_http_setter_ctx_t    *ctx;
-    ngx_http_setter_inbox_t  *inbox;
+    ngx_http_setter_spool_t  *spool;
 
     ctx = op->data;
 
@@ -235,24 +305,29 @@ ngx_http_setter_append_send(ngx_http_setter_op_t *op)
         return ngx_http_setter_admit_ask(op);
     }
 
-    inbox = &op->redis->inboxes[ctx->partition];
+    spool = op->redis->spool;
 
-    argv[0] = "XADD";
-    argvlen[0] = 4;
-    argv[1] = (char *) inbox->key.data;
-    argvlen[1] = inbox->key.len;
-    argv[2] = "*";
-    argvlen[2] = 1;
-    argv[3] = "h";
-    argvlen[3] = 1;
-    argv[4] = ctx->header.data;
-    argvlen[4] = ctx->header.len;
-    argv[5] = "j";
-    argvlen[5] = 1;
-    argv[6] = ctx->envelope.data;
-    argvlen[6] = ctx->envelope.len;
+    if (spool) {
 
-    return ngx_http_setter_op_command(op, 7, argv, argvlen);
+        if (ngx_http_setter_append_diverts(ctx)) {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_setter_spool_mode(spool) == ngx_http_setter_spool_hold) {
+
+            /* it waits, and is sent when Redis may be written to again */
+
+            ngx_http_setter_spool_held(spool);
+            return NGX_OK;
+        }
+    }
+
+    ngx_http_setter_append_record(ctx, &record);
+
+    ngx_http_setter_redis_xadd(&op->redis->inboxes[ctx->partition],
+                               record.header, record.envelope, argv, argvlen);
+
+    return ngx_http_setter_op_command(op, NGX_HTTP_SETTER_XADD, argv, argvlen);
 }
 
 
@@ -287,6 +362,108 @@ ngx_http_setter_append_done(ngx_http_setter_op_t *op,
 
     ngx_http_setter_op_finish(op);
 
+    if (outcome == ngx_http_setter_full
+        || outcome == ngx_http_setter_unavailable
+        || outcome == ngx_http_setter_timeout)
+    {
+        outcome = ngx_http_setter_append_spool(ctx, outcome);
+    }
+
+    if (outcome != ngx_http_setter_undecided) {
+        ngx_http_setter_append_end(ctx, outcome);
+    }
+}
+
+
+/*
+ * Redis has not taken the job, or has not said so: the spool does, where
+ * there is one.  A job that Redis has after all is the same job when it is
+ * replayed, by its id, and is dropped there; so "accepted" is true of it.
+ * Without a spool, or when that fails, it is "otherwise".
+ */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_append_spool(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e otherwise)
+{
+    ngx_int_t                     rc;
+    setter_spool_record_t         record;
+    ngx_http_setter_outcome_e     outcome;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(ctx->request, ngx_http_setter_module);
+
+    if (smcf->spool == NULL || ctx->call) {
+        return otherwise;
+    }
+
+    if (!ctx->admitted) {
+        outcome = ngx_http_setter_admit_stale(ctx->request, ctx);
+
+        if (outcome != ngx_http_setter_undecided) {
+            return outcome;
+        }
+    }
+
+    ngx_http_setter_append_record(ctx, &record);
+
+    ctx->wait.done = ngx_http_setter_append_spooled;
+    ctx->wait.data = ctx;
+
+    rc = ngx_http_setter_spool_put(smcf->spool, &ctx->wait, &record);
+
+    if (rc == NGX_OK) {
+        return ngx_http_setter_undecided;
+    }
+
+    if (rc == NGX_DECLINED && otherwise == ngx_http_setter_unavailable) {
+        return ngx_http_setter_full;
+    }
+
+    return otherwise;
+}
+
+
+static void
+ngx_http_setter_append_record(ngx_http_setter_ctx_t *ctx,
+    setter_spool_record_t *record)
+{
+    record->order = ctx->order;
+    record->header.data = ctx->header.data;
+    record->header.len = ctx->header.len;
+    record->envelope.data = ctx->envelope.data;
+    record->envelope.len = ctx->envelope.len;
+}
+
+
+static void
+ngx_http_setter_append_spooled(ngx_http_setter_spool_wait_t *wait,
+    ngx_http_setter_spool_result_e result)
+{
+    ngx_http_setter_outcome_e  outcome;
+
+    switch (result) {
+
+    case ngx_http_setter_spool_stored:
+        outcome = ngx_http_setter_accepted;
+        break;
+
+    case ngx_http_setter_spool_late:
+        outcome = ngx_http_setter_timeout;
+        break;
+
+    default: /* ngx_http_setter_spool_failed */
+        outcome = ngx_http_setter_unavailable;
+    }
+
+    ngx_http_setter_append_end(wait->data, outcome);
+}
+
+
+static void
+ngx_http_setter_append_end(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome)
+{
     ctx->enqueued = ngx_http_setter_redis_now() - ctx->started;
 
     if (ctx->call) {
@@ -320,6 +497,8 @@ ngx_http_setter_append_admit(ngx_http_setter_op_t *op, redisReply *reply)
         return outcome;
     }
 
+    op->asks = 0;
+
     return (op->send(op) == NGX_OK) ? ngx_http_setter_undecided
                                     : ngx_http_setter_unavailable;
 }
@@ -328,6 +507,7 @@ ngx_http_setter_append_admit(ngx_http_setter_op_t *op, redisReply *reply)
 static ngx_http_setter_outcome_e
 ngx_http_setter_append_reply(ngx_http_setter_op_t *op, redisReply *reply)
 {
+    setter_spool_record_t     record;
     ngx_http_setter_redis_t  *redis;
 
     redis = op->redis;
@@ -338,6 +518,11 @@ ngx_http_setter_append_reply(ngx_http_setter_op_t *op, redisReply *reply)
 
     ngx_http_setter_redis_accepted(redis);
     ngx_http_setter_stat_round_trip(redis->conf, redis->now - op->sent);
+
+    if (redis->spool) {
+        ngx_http_setter_append_record(op->data, &record);
+        ngx_http_setter_spool_keep(redis->spool, &record);
+    }
 
     return ngx_http_setter_accepted;
 }

@@ -34,6 +34,7 @@ ngx_http_setter_bell(ngx_conf_t *cf, ngx_http_setter_main_conf_t *smcf)
     bell->redis = *smcf->redis;
     bell->redis.note = " (bell)";
     bell->redis.inboxes = NULL;
+    bell->redis.spool = NULL;
     bell->redis.block = NGX_HTTP_SETTER_BELL_BLOCK;
     bell->redis.ready = ngx_http_setter_bell_ready;
     bell->redis.data = bell;

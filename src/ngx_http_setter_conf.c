@@ -40,6 +40,7 @@ ngx_http_setter_create_main_conf(ngx_conf_t *cf)
      *     smcf->recent = NULL;
      */
 
+    smcf->spool = NGX_CONF_UNSET_PTR;
     smcf->partitions = NGX_CONF_UNSET_UINT;
     smcf->zone_size = NGX_CONF_UNSET_SIZE;
 
@@ -59,12 +60,22 @@ ngx_http_setter_init_main_conf(ngx_conf_t *cf, void *conf)
 {
     ngx_http_setter_main_conf_t *smcf = conf;
 
+    ngx_conf_init_ptr_value(smcf->spool, NULL);
     ngx_conf_init_uint_value(smcf->partitions, 1);
     ngx_conf_init_size_value(smcf->zone_size, 8 * 1024 * 1024);
 
     if (smcf->redis == NULL) {
+
+        if (smcf->spool) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "no \"setter_redis\" for \"setter_spool\"");
+            return NGX_CONF_ERROR;
+        }
+
         return NGX_CONF_OK;
     }
+
+    smcf->redis->spool = smcf->spool;
 
     smcf->slots = ngx_pcalloc(cf->pool,
                               smcf->formats.nelts * sizeof(ngx_uint_t));

@@ -73,6 +73,7 @@ ngx_http_setter_cleanup(void *data)
     ngx_http_setter_ctx_t *ctx = data;
 
     ngx_http_setter_op_finish(&ctx->op);
+    ngx_http_setter_spool_forget(&ctx->wait);
 
     if (ctx->bearer) {
         ngx_http_setter_op_finish(&ctx->bearer->op);

@@ -16,10 +16,45 @@ static void ngx_http_setter_metrics_tenants(setter_buf_t *buf,
     ngx_http_setter_stat_t *stat);
 static void ngx_http_setter_metrics_redis(setter_buf_t *buf,
     ngx_http_setter_main_conf_t *smcf);
+static void ngx_http_setter_metrics_spool(setter_buf_t *buf,
+    ngx_http_setter_spool_shared_t *shared);
 static void ngx_http_setter_metrics_seconds(setter_buf_t *buf, uint64_t us);
 static void ngx_http_setter_metrics_text(setter_buf_t *buf, const char *text);
 static void ngx_http_setter_metrics_value(setter_buf_t *buf,
     ngx_atomic_uint_t value);
+
+
+static struct {
+    const char  *name;
+    const char  *type;
+    const char  *help;
+    size_t       offset;
+} ngx_http_setter_metrics_of_spool[] = {
+
+    { "setter_spool_records", "gauge",
+      "Jobs in the spool that wait for Redis.",
+      offsetof(ngx_http_setter_spool_shared_t, undrained) },
+
+    { "setter_spool_bytes", "gauge",
+      "Size of the files of such jobs.",
+      offsetof(ngx_http_setter_spool_shared_t, bytes) },
+
+    { "setter_spool_written_total", "counter",
+      "Jobs that the spool took and made durable.",
+      offsetof(ngx_http_setter_spool_shared_t, written) },
+
+    { "setter_spool_replayed_total", "counter",
+      "Jobs that Redis acknowledged from the spool.",
+      offsetof(ngx_http_setter_spool_shared_t, replayed) },
+
+    { "setter_spool_damaged_total", "counter",
+      "Places in the spool's files that held no job.",
+      offsetof(ngx_http_setter_spool_shared_t, damaged) },
+
+    { "setter_spool_failures_total", "counter",
+      "Times that the spool was full, or could not be written or synced.",
+      offsetof(ngx_http_setter_spool_shared_t, failures) }
+};
 
 
 ngx_int_t
@@ -37,6 +72,10 @@ ngx_http_setter_metrics(ngx_http_request_t *r)
     ngx_http_setter_metrics_tenants(&buf, smcf->stat);
     ngx_http_setter_metrics_redis(&buf, smcf);
 
+    if (smcf->spool) {
+        ngx_http_setter_metrics_spool(&buf, smcf->spool->shared);
+    }
+
     return ngx_http_setter_api_send(r, NGX_HTTP_OK,
                                     "text/plain; version=0.0.4", &buf);
 }
@@ -51,7 +90,7 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
     ngx_http_setter_stat_format_t  *format, *end;
 
     ngx_http_setter_metrics_counter(buf, stat, "setter_accepted_total",
-            "Messages that Redis acknowledged.",
+            "Messages that Redis, or the spool, has stored.",
             &stat->formats[0].outcomes[ngx_http_setter_accepted]);
 
     ngx_http_setter_metrics_counter(buf, stat, "setter_passed_total",
@@ -254,6 +293,40 @@ ngx_http_setter_metrics_redis(setter_buf_t *buf,
             "setter_redis_up");
     ngx_http_setter_metrics_value(buf,
                           smcf->redis->state == ngx_http_setter_redis_ready);
+}
+
+
+static void
+ngx_http_setter_metrics_spool(setter_buf_t *buf,
+    ngx_http_setter_spool_shared_t *shared)
+{
+    size_t             offset;
+    const char        *name;
+    ngx_uint_t         i;
+    ngx_atomic_int_t   value;
+
+    for (i = 0; i < sizeof(ngx_http_setter_metrics_of_spool)
+                    / sizeof(ngx_http_setter_metrics_of_spool[0]);
+         i++)
+    {
+        name = ngx_http_setter_metrics_of_spool[i].name;
+        offset = ngx_http_setter_metrics_of_spool[i].offset;
+        value = *(ngx_atomic_t *) ((u_char *) shared + offset);
+
+        setter_buf_text(buf, "# HELP ");
+        ngx_http_setter_metrics_text(buf, name);
+        setter_buf_byte(buf, ' ');
+        ngx_http_setter_metrics_text(buf,
+                                   ngx_http_setter_metrics_of_spool[i].help);
+        setter_buf_text(buf, "\n# TYPE ");
+        ngx_http_setter_metrics_text(buf, name);
+        setter_buf_byte(buf, ' ');
+        ngx_http_setter_metrics_text(buf,
+                                   ngx_http_setter_metrics_of_spool[i].type);
+        setter_buf_byte(buf, '\n');
+        ngx_http_setter_metrics_text(buf, name);
+        ngx_http_setter_metrics_value(buf, ngx_max(value, 0));
+    }
 }
 
 

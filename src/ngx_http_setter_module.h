@@ -14,6 +14,7 @@
 #include "setter_job.h"
 
 #include "ngx_http_setter_redis.h"
+#include "ngx_http_setter_spool.h"
 
 
 #define NGX_HTTP_SETTER_TRACE_LEN  55
@@ -65,6 +66,7 @@ typedef enum {
 
 struct ngx_http_setter_main_conf_s {
     ngx_http_setter_redis_t     *redis;
+    ngx_http_setter_spool_t     *spool;     /* or NULL */
     ngx_uint_t                   partitions;
     size_t                       zone_size;
     ngx_array_t                  formats;   /* of const setter_format_t * */
@@ -142,6 +144,8 @@ struct ngx_http_setter_ctx_s {
     ngx_http_setter_op_t         op;
     ngx_http_setter_call_t      *call;      /* NULL, or what the job is for:
                                                the answer comes later */
+    ngx_http_setter_spool_wait_t wait;
+    uint64_t                     order;     /* of the job among all */
     uint64_t                     started;   /* of the append, us */
     uint64_t                     enqueued;  /* what it took, us */
     ngx_http_setter_outcome_e    outcome;

@@ -66,7 +66,8 @@ ngx_http_setter_redis_init(ngx_http_setter_redis_t *redis)
         return NGX_OK;
     }
 
-    own = NGX_HTTP_SETTER_OWN + 2 * redis->conf->partitions;
+    own = NGX_HTTP_SETTER_OWN + 2 * redis->conf->partitions
+          + (redis->spool ? NGX_HTTP_SETTER_BATCH + 2 : 0);
 
     if (setter_resp_init(&redis->resp,
                          redis->waiting * NGX_HTTP_SETTER_OP_COMMANDS + own,
@@ -131,6 +132,10 @@ ngx_http_setter_redis_handshaken(ngx_http_setter_redis_t *redis)
 
     ngx_http_setter_redis_watch(redis);
 
+    if (redis->spool) {
+        ngx_http_setter_spool_connected(redis->spool);
+    }
+
     ngx_http_setter_op_send_all(redis);
 
     if (redis->ready) {
@@ -174,6 +179,10 @@ ngx_http_setter_redis_lost(ngx_http_setter_redis_t *redis,
     setter_resp_closed(&redis->resp);
 
     ngx_http_setter_op_expire(redis, ngx_current_msec + delay);
+
+    if (redis->spool) {
+        ngx_http_setter_spool_disconnected(redis->spool);
+    }
 }
 
 

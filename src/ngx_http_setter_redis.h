@@ -19,6 +19,7 @@
 typedef struct ngx_http_setter_redis_s      ngx_http_setter_redis_t;
 typedef struct ngx_http_setter_op_s         ngx_http_setter_op_t;
 typedef struct ngx_http_setter_main_conf_s  ngx_http_setter_main_conf_t;
+typedef struct ngx_http_setter_spool_s      ngx_http_setter_spool_t;
 
 
 typedef enum {
@@ -69,6 +70,8 @@ struct ngx_http_setter_op_s {
     ngx_http_setter_op_done_pt       done;
     void                            *data;
     ngx_http_setter_redis_t         *redis;     /* NULL: not under way */
+    unsigned                         spools:1;  /* has another place to go */
+    unsigned                         asks:1;    /* if Redis is not there */
 };
 
 
@@ -91,6 +94,7 @@ struct ngx_http_setter_redis_s {
 
     /* settings */
 
+    ngx_http_setter_spool_t         *spool;     /* NULL: there is none */
     ngx_addr_t                      *addrs;
     ngx_uint_t                       naddrs;
     ngx_str_t                        name;      /* as configured, no secret */
@@ -133,6 +137,7 @@ struct ngx_http_setter_redis_s {
     ngx_event_t                      reconnect;
     ngx_event_t                      tick;
 
+    uint64_t                         run;       /* hash of its run id, or 0 */
     uint64_t                         now;       /* when replies came, us */
     ngx_msec_t                       heard;     /* last sign of life */
     ngx_uint_t                       nfull;     /* full inboxes */
@@ -147,6 +152,7 @@ struct ngx_http_setter_redis_s {
     unsigned                         initialized:1;
     unsigned                         busy:1;    /* since the last tick */
     unsigned                         refusing:1;
+    unsigned                         diverting:1;
 };
 
 
@@ -203,6 +209,17 @@ ngx_int_t ngx_http_setter_op_command(ngx_http_setter_op_t *op, int argc,
 /* Does nothing when it is finished already. */
 void ngx_http_setter_op_finish(ngx_http_setter_op_t *op);
 
+/* Ends all that may go into the spool, in order: unsent, or unknown. */
+void ngx_http_setter_op_divert(ngx_http_setter_redis_t *redis);
+
+/* The command that appends a job. */
+#define NGX_HTTP_SETTER_XADD  7
+
+void ngx_http_setter_redis_xadd(ngx_http_setter_inbox_t *inbox,
+    setter_str_t header, setter_str_t envelope,
+    const char *argv[NGX_HTTP_SETTER_XADD],
+    size_t argvlen[NGX_HTTP_SETTER_XADD]);
+
 
 /*
  * Between the files of the client: redis, connection, tls, handshake, op and
@@ -253,7 +270,7 @@ void ngx_http_setter_redis_tick(ngx_event_t *ev);
 /* Something was appended: it leaves at the end of this turn. */
 void ngx_http_setter_redis_post(ngx_http_setter_redis_t *redis);
 
-/* The connection is ready: sends what waits. */
+/* The connection is ready, or Redis may be written to: sends what waits. */
 void ngx_http_setter_op_send_all(ngx_http_setter_redis_t *redis);
 
 /* Fails what cannot wait until then. */

@@ -7,6 +7,10 @@
 
 
 #define NGX_HTTP_SETTER_POLICY  "maxmemory_policy:"
+#define NGX_HTTP_SETTER_RUN     "run_id:"
+
+/* digits of a run id, of 40, that tell it from others */
+#define NGX_HTTP_SETTER_DIGITS  15
 
 
 static void ngx_http_setter_handshake_layout_text(
@@ -17,8 +21,9 @@ static void ngx_http_setter_handshake_layout_set(void *data,
     setter_resp_outcome_e outcome, redisReply *reply);
 static void ngx_http_setter_handshake_layout(void *data,
     setter_resp_outcome_e outcome, redisReply *reply);
-static void ngx_http_setter_handshake_policy(void *data,
+static void ngx_http_setter_handshake_info(void *data,
     setter_resp_outcome_e outcome, redisReply *reply);
+static uint64_t ngx_http_setter_handshake_run(redisReply *reply);
 static void ngx_http_setter_handshake_fail(ngx_http_setter_redis_t *redis,
     const char *format, ...);
 
@@ -66,8 +71,8 @@ ngx_http_setter_handshake(ngx_http_setter_redis_t *redis)
                                 2, "GET", key);
 
     rc |= ngx_http_setter_redis_command(redis,
-                                ngx_http_setter_handshake_policy, redis,
-                                2, "INFO", "memory");
+                                ngx_http_setter_handshake_info, redis,
+                                3, "INFO", "server", "memory");
 
     return (rc == NGX_OK) ? NGX_OK : NGX_ERROR;
 }
@@ -149,7 +154,7 @@ ngx_http_setter_handshake_layout(void *data, setter_resp_outcome_e outcome,
 
 
 static void
-ngx_http_setter_handshake_policy(void *data, setter_resp_outcome_e outcome,
+ngx_http_setter_handshake_info(void *data, setter_resp_outcome_e outcome,
     redisReply *reply)
 {
     u_char                   *p, *last;
@@ -190,7 +195,35 @@ ngx_http_setter_handshake_policy(void *data, setter_resp_outcome_e outcome,
         return;
     }
 
+    redis->run = ngx_http_setter_handshake_run(reply);
+
     ngx_http_setter_redis_handshaken(redis);
+}
+
+
+/* Which process of Redis this is; 0 where it does not say. */
+
+static uint64_t
+ngx_http_setter_handshake_run(redisReply *reply)
+{
+    u_char     *p;
+    ngx_int_t   run;
+
+    p = ngx_strnstr((u_char *) reply->str, NGX_HTTP_SETTER_RUN, reply->len);
+
+    if (p == NULL) {
+        return 0;
+    }
+
+    p += sizeof(NGX_HTTP_SETTER_RUN) - 1;
+
+    if ((u_char *) reply->str + reply->len - p < NGX_HTTP_SETTER_DIGITS) {
+        return 0;
+    }
+
+    run = ngx_hextoi(p, NGX_HTTP_SETTER_DIGITS);
+
+    return (run == NGX_ERROR) ? 0 : run;
 }
 
 

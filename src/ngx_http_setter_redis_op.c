@@ -167,7 +167,7 @@ ngx_http_setter_op_send_all(ngx_http_setter_redis_t *redis)
         next = ngx_queue_next(q);
         op = ngx_queue_data(q, ngx_http_setter_op_t, queue);
 
-        if (op->send(op) != NGX_OK) {
+        if (op->nentries == 0 && op->send(op) != NGX_OK) {
             ngx_http_setter_op_fail(op, ngx_http_setter_op_unsent);
         }
     }
@@ -195,6 +195,67 @@ ngx_http_setter_op_expire(ngx_http_setter_redis_t *redis, ngx_msec_t until)
                                         ? ngx_http_setter_op_unknown
                                         : ngx_http_setter_op_unsent);
     }
+}
+
+
+void
+ngx_http_setter_op_divert(ngx_http_setter_redis_t *redis)
+{
+    ngx_queue_t           *q;
+    ngx_http_setter_op_t  *op;
+
+    if (!redis->initialized || redis->diverting) {
+        return;
+    }
+
+    redis->diverting = 1;
+
+    q = ngx_queue_head(&redis->ops);
+
+    while (q != ngx_queue_sentinel(&redis->ops)) {
+
+        op = ngx_queue_data(q, ngx_http_setter_op_t, queue);
+
+        if (!op->spools
+            || (op->asks && redis->state == ngx_http_setter_redis_ready))
+        {
+            q = ngx_queue_next(q);
+            continue;
+        }
+
+        ngx_http_setter_op_fail(op, op->nentries
+                                        ? ngx_http_setter_op_unknown
+                                        : ngx_http_setter_op_unsent);
+
+        /* whatever else it has changed */
+
+        q = ngx_queue_head(&redis->ops);
+    }
+
+    redis->diverting = 0;
+}
+
+
+void
+ngx_http_setter_redis_xadd(ngx_http_setter_inbox_t *inbox,
+    setter_str_t header, setter_str_t envelope,
+    const char *argv[NGX_HTTP_SETTER_XADD],
+    size_t argvlen[NGX_HTTP_SETTER_XADD])
+{
+    argv[0] = "XADD";
+    argvlen[0] = 4;
+    argv[1] = (char *) inbox->key.data;
+    argvlen[1] = inbox->key.len;
+    argv[2] = "*";
+    argvlen[2] = 1;
+    argv[3] = "h";
+    argvlen[3] = 1;
+    argv[4] = header.data;
+    argvlen[4] = header.len;
+    argv[5] = "j";
+    argvlen[5] = 1;
+    argv[6] = envelope.data;
+    argvlen[6] = envelope.len;
 }
 
 

@@ -9,6 +9,8 @@
 
 static ngx_int_t ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone,
     void *data);
+static ngx_int_t ngx_http_setter_stat_ready(ngx_shm_zone_t *shm_zone,
+    ngx_http_setter_main_conf_t *smcf, ngx_uint_t fresh);
 static ngx_int_t ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
     ngx_http_setter_main_conf_t *smcf);
 static ngx_int_t ngx_http_setter_stat_tenants(ngx_slab_pool_t *shpool,
@@ -243,7 +245,7 @@ ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
             return NGX_ERROR;
         }
 
-        return ngx_http_setter_stat_slots(shm_zone, smcf);
+        return ngx_http_setter_stat_ready(shm_zone, smcf, 0);
     }
 
     smcf->stat = ngx_slab_calloc(shpool, sizeof(ngx_http_setter_stat_t));
@@ -256,6 +258,21 @@ ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     smcf->stat->layout = NGX_HTTP_SETTER_STAT_LAYOUT;
     shpool->data = smcf->stat;
+
+    return ngx_http_setter_stat_ready(shm_zone, smcf, 1);
+}
+
+
+static ngx_int_t
+ngx_http_setter_stat_ready(ngx_shm_zone_t *shm_zone,
+    ngx_http_setter_main_conf_t *smcf, ngx_uint_t fresh)
+{
+    if (ngx_http_setter_spool_init_zone(smcf, &smcf->stat->spool, fresh,
+                                        shm_zone->shm.log)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
     return ngx_http_setter_stat_slots(shm_zone, smcf);
 }

@@ -55,6 +55,8 @@ struct ngx_http_setter_stat_s {
     ngx_atomic_t                    connected;
     ngx_atomic_t                    disconnected;
 
+    ngx_http_setter_spool_shared_t  spool;
+
     ngx_http_setter_stat_tenant_t  *tenants;    /* all that is left of it */
     ngx_uint_t                      ntenants;
     ngx_atomic_t                    other;      /* tenants with no place */

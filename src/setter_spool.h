@@ -6,14 +6,13 @@
  * A file is a head of SETTER_SPOOL_HEAD bytes and records, one behind another.
  *
  * The head: 8 bytes of magic, whose last one is the version, 8 of zeros, and
- * five cells of 16 bytes: a number of 64 bits, the CRC32C of it and of its
+ * four cells of 16 bytes: a number of 64 bits, the CRC32C of it and of its
  * place, and 4 bytes of zeros.  A cell is written alone, by whom it belongs
  * to; one that cannot be read counts as absent.
  *
  *   run         writer    hash of the Redis process that acknowledged this
  *   claimed     writer    up to where records are being made durable
- *   committed   writer    up to where they are, and were answered for
- *   end         writer    up to where the file is good; it is written no more
+ *   committed   writer    up to where they are, and may be answered for
  *   replayed    replayer  up to where Redis acknowledged them since
  *
  * A record:
@@ -36,16 +35,15 @@
 #include "setter_buf.h"
 
 
-#define SETTER_SPOOL_HEAD         96
+#define SETTER_SPOOL_HEAD         80
 #define SETTER_SPOOL_CELL         16
 #define SETTER_SPOOL_RECORD_HEAD  32
-#define SETTER_SPOOL_MAX_RECORD   (64 * 1024 * 1024)
+#define SETTER_SPOOL_MAX_RECORD   (32 * 1024 * 1024)
 
 typedef enum {
     SETTER_SPOOL_RUN = 0,
     SETTER_SPOOL_CLAIMED,
     SETTER_SPOOL_COMMITTED,
-    SETTER_SPOOL_END,
     SETTER_SPOOL_REPLAYED
 } setter_spool_cell_e;
 

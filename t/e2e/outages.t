@@ -1,5 +1,5 @@
-# Redis and PostgreSQL go away and come back: what was accepted is answered,
-# once, and nobody waits long for a "not now".
+# Redis and PostgreSQL go away and come back: messages are accepted all the
+# while, at once, and answered, each once.
 
 use strict;
 use warnings;
@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib";
 use Setter::Stack;
 use Test::More;
+use File::Path qw(remove_tree);
 use Time::HiRes qw(sleep time);
 
 my $stack = Setter::Stack->new(SETTER_LEASE_MS => 2000);
@@ -27,26 +28,44 @@ subtest 'Redis dies with an accepted message in it' => sub {
 
     without(redis => sub {
         my $begun = time;
-        my $answer = $stack->say('Lost?', chat_id => '4002');
-        is $answer->{status}, 201, 'ManyChat gets its 201';
-        is $answer->{json}{status}, 'ERROR', 'and an error';
+        $stack->say("Lost? $_", chat_id => '4002') for 1 .. 3;
         my $strict = $stack->post('/api/lead/messages', {
-            lead_identification => 'l', lead_message => 'm',
-            chat_id => '4002' });
-        is $strict->{status}, 503, 'the API says 503';
-        ok $strict->{headers}{'retry-after'}, 'and when to come again';
+            lead_identification => 'l', lead_message => 'Lost, too?',
+            chat_id => '4003' });
+        is $strict->{status}, 201, 'what comes meanwhile is accepted';
         cmp_ok time - $begun, '<', 3, 'at once';
+        is $stack->health->{json}{status}, 'spooling', 'health tells';
     });
 
-    $stack->wait_for('nginx to accept again', 10, sub {
-        $stack->say('Now?', chat_id => '4003')->{json}{status} eq 'SUCCESS'
-    });
-    $stack->wait_sent_to('4003', 1);
     my ($reply) = $stack->wait_sent_to('4001', 1);
-    like $reply->{text}, qr/Remember me/, 'the accepted one is answered';
+    like $reply->{text}, qr/Remember me/, 'the one before is answered';
+    ($reply) = $stack->wait_sent_to('4002', 1);
+    like $reply->{text}, qr/Lost\? 1.*Lost\? 2.*Lost\? 3/s,
+        'those in between, in their order';
+    $stack->wait_sent_to('4003', 1);
     $stack->wait_state($id, 'sent');
-    is scalar($stack->sent_to('4001')), 1, 'once';
-    is scalar($stack->sent_to('4002')), 0, 'the refused one is not';
+    is scalar($stack->sent_to($_)), 1, 'once' for '4001', '4002', '4003';
+    is $stack->health->{json}{status}, 'ok', 'health is well';
+};
+
+subtest 'Redis comes back and knows nothing' => sub {
+    my $done = $stack->say('Done', chat_id => '4006')->{json}{id};
+    $stack->wait_sent_to('4006', 1);
+    $stack->wait_state($done, 'sent');
+    my $id = $stack->say('Not yet done', chat_id => '4007')->{json}{id};
+
+    without(redis => sub {
+        remove_tree($stack->dir . '/redis/appendonlydir');
+    });
+
+    my ($reply) = $stack->wait_sent_to('4007', 1);
+    like $reply->{text}, qr/Not yet done/, 'what it had taken is answered';
+    $stack->wait_state($id, 'sent');
+    $stack->say('And now?', chat_id => '4006');
+    $stack->wait_sent_to('4006', 2);
+    is scalar($stack->sent_to('4007')), 1, 'once';
+    my (undef, $second) = $stack->sent_to('4006');
+    unlike $second->{text}, qr/Done/, 'and what was done is not done again';
 };
 
 subtest 'PostgreSQL is away when a message is to be answered' => sub {

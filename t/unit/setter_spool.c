@@ -365,7 +365,8 @@ test_cells(void **state)
 
     /* a cell that came to another's place */
 
-    (void) setter_spool_cell(head + SETTER_SPOOL_CELL, SETTER_SPOOL_END, 5);
+    (void) setter_spool_cell(head + SETTER_SPOOL_CELL,
+                             SETTER_SPOOL_CLAIMED, 5);
     assert_int_equal(setter_spool_cell_read(head, SETTER_SPOOL_RUN, 7), 7);
 
     head[7]++;

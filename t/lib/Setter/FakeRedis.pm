@@ -184,7 +184,8 @@ sub take_bytes {
 
         my $name = uc $command[0];
         my $action = action($fake, $name);
-        my $healthy = healthy($fake, @command);
+        my $healthy = transaction($c, $name, $action,
+            healthy($fake, @command));
         act($fake, $c, $action // 'delay 0', $healthy)
             if !$c->{silent};
     }
@@ -212,6 +213,30 @@ sub next_command {
 
     substr $c->{in}, 0, $at, '';
     return @words;
+}
+
+
+# What a command replies in a transaction, or ends one with: one command that
+# is refused, by the script, refuses all.
+sub transaction {
+    my ($c, $name, $action, $healthy) = @_;
+
+    if ($name eq 'MULTI') {
+        $c->{multi} = [];
+
+    } elsif (defined $c->{multi} && $name eq 'EXEC') {
+        my @replies = @{ delete $c->{multi} };
+        return delete $c->{abort}
+            ? "-EXECABORT Transaction discarded because of previous errors.\r\n"
+            : '*' . @replies . "\r\n" . join '', @replies;
+
+    } elsif (defined $c->{multi}) {
+        push @{ $c->{multi} }, $healthy;
+        $c->{abort} = 1 if defined $action && $action =~ /^-/;
+        return "+QUEUED\r\n";
+    }
+
+    return $healthy;
 }
 
 
@@ -319,7 +344,8 @@ sub healthy {
     $name = uc $name;
 
     return "+PONG\r\n" if $name eq 'PING';
-    return bulk("# Memory\r\nused_memory:1000000\r\nmaxmemory:0\r\n"
+    return bulk("# Server\r\nrun_id:" . 'a' x 40 . "\r\n"
+        . "# Memory\r\nused_memory:1000000\r\nmaxmemory:0\r\n"
         . "maxmemory_policy:noeviction\r\n") if $name eq 'INFO';
     return bulk(sprintf '%d-0', ++$fake->{entries}) if $name eq 'XADD';
     return ':' . ($fake->{entries} // 0) . "\r\n" if $name eq 'XLEN';

@@ -78,6 +78,8 @@ sub stop {
 # STOP and CONT, for one that is frozen meanwhile
 sub signal { kill $_[1], $_[0]{pid} or die "kill: $!\n" }
 
+sub runs { defined $_[0]{pid} }
+
 sub url { 'unix:' . $_[0]{sock} }
 
 sub client { Redis->new(sock => $_[0]{sock}, reconnect => 0) }

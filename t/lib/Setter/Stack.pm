@@ -177,6 +177,11 @@ sub post {
         %headers);
 }
 
+sub health {
+    my ($self) = @_;
+    return $self->request('GET', $self->env('SETTER_URL') . '/health');
+}
+
 # A lead writes through ManyChat; the members given replace or add.
 sub say {
     my ($self, $text, %members) = @_;

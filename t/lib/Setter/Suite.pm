@@ -21,7 +21,7 @@ package Setter::Suite;
 #                           certificate is for redis.test and 127.0.0.1
 #   $TEST_NGINX_CERTIFICATES    is the folder of Certificates.pm
 # and a block without http_config has "setter_redis $TEST_NGINX_REDIS;
-# setter_tenants any;".  Before each block the Redis is emptied.
+# setter_tenants any;".  Before each block the Redis, if it runs, is emptied.
 #
 # Sections of the suites:
 #   queued      how many jobs the request made; 1 where only "job" is given,
@@ -168,7 +168,7 @@ sub prepare {
 sub begin {
     my ($n) = @_;
 
-    redis()->flushall if $server;
+    redis()->flushall if $server && $server->runs;
     %last = ();
     $fake->stop if $fake;
     $fake->play($scripts[$n]) if defined $scripts[$n];
