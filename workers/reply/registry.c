@@ -12,7 +12,7 @@
 
 
 #define REGISTRY_TIMEOUT_MS  5000
-#define REGISTRY_BEHIND        2      /* columns that a page begins behind */
+#define REGISTRY_BEHIND      2       /* columns that a page begins behind */
 
 
 static int registry_page(worker_t *worker, const pg_answer_t *page);
