@@ -315,7 +315,9 @@ subtest 'a report that has to wait, and one behind it' => sub {
         { provider_id => 'nobody', state => 'sent' },
         { id => $id, state => 'read' };
     $worker = worker();
-    wait_job($_, 'queued') for $waits, $behind;
+    ok(wait_for('both to wait', sub { value("SELECT count(*) FROM jobs
+        WHERE status = 'queued' AND id IN ('$waits', '$behind')") == 2 }),
+       'both wait');
     wait_job($_, 'done') for $waits, $behind;
     is(known($id), 'sent delivered read at', 'counts in the end');
 };
