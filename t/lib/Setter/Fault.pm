@@ -50,7 +50,7 @@ my @LISTS = qw(lost twice disorder invented untrue);
 sub new {
     my ($class, %args) = @_;
     my $self = bless { form => $args{form}, %{ $FORMS{ $args{form} } },
-        rows => 0, undo => [], seed => $args{seed} // time % 100_000,
+        rows => 0, undo => [], after => [], seed => $args{seed} // time % 100_000,
         files => File::Temp->newdir('setter-fault-XXXXXX', TMPDIR => 1) },
         $class;
     $self->{stack} = Setter::Stack->new(%WORKER, SETTER_WORKERS => 2,
@@ -75,7 +75,7 @@ sub row {
     my $result = eval { $self->run_row($row) };
     my $error = $@;
     alarm 0;
-    $self->put_right;
+    $self->put_right($_) for qw(undo after);
     die "$row->{name}: $error" if !$result;
     return $result;
 }
@@ -101,10 +101,11 @@ sub run_row {
     my $until = Setter::FaultInject->can($row->{inject})->($self,
         %{ $row->{args} // {} }, %{ $row->{ $self->{form} } // {} });
     my $end = time;
-    $self->put_right;
+    $self->put_right('undo');
     sleep $self->{tail};
     my @attempts = $driver->stop;
     $self->drain($began);
+    $self->put_right('after');
     $result->{after} = $self->resources;
 
     $result->{verdict} = Setter::FaultCheck::check(
@@ -123,9 +124,15 @@ sub undo {
     push @{ $self->{undo} }, $code;
 }
 
+# The same for when the load is over and all is answered.
+sub afterwards {
+    my ($self, $code) = @_;
+    push @{ $self->{after} }, $code;
+}
+
 sub put_right {
-    my ($self) = @_;
-    while (my $code = pop @{ $self->{undo} }) {
+    my ($self, $what) = @_;
+    while (my $code = pop @{ $self->{$what} }) {
         eval { $code->(); 1 } or warn "while putting right: $@";
     }
 }
@@ -216,6 +223,21 @@ sub wait_calls {
     $self->stack->wait_for('calls to be under way', 20, sub {
         $code->($self->stack->sandbox('GET', '/sandbox/calls'));
     });
+}
+
+# The folder of nginx's spool, where it has one.
+sub spool {
+    my ($self) = @_;
+    return slurp($self->stack->dir . '/nginx/stack.conf')
+        =~ /^\s*setter_spool\s+(\/[^\s;]+)/m ? $1 : undef;
+}
+
+# One of nginx's metrics, without labels.
+sub metric {
+    my ($self, $name) = @_;
+    my $answer = $self->stack->request(GET =>
+        $self->stack->env('SETTER_URL') . '/metrics');
+    return $answer->{content} =~ /^\Q$name\E (\S+)$/m ? $1 : -1;
 }
 
 # How many turns a worker has in hand.
@@ -312,6 +334,9 @@ sub missed {
     push @missed, sprintf 'recovery %.1f s, aim %g s', $verdict->{recovery},
         $row->{within}
         if defined $row->{within} && $verdict->{recovery} > $row->{within};
+    push @missed, sprintf 'webhook p99 %.0f ms, aim %d ms',
+        1000 * $verdict->{p99}, $row->{p99}
+        if $row->{p99} && 1000 * $verdict->{p99} > $row->{p99};
     push @missed, growth(@$result{qw(before after)}) if $row->{settled};
     return @missed;
 }

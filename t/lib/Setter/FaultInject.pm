@@ -3,12 +3,14 @@ package Setter::FaultInject;
 # What is done to a running stack: one function a fault.  Each gets the run
 # (Setter::Fault) and the row's arguments, returns when the fault is over,
 # and leaves to the run's undo() what has to be put right even where it
-# fails.  Seconds and times of the rows are in Setter::FaultRows.
+# fails, or to its afterwards() what has to wait for the row's end.  Seconds
+# and times of the rows are in Setter::FaultRows.
 
 use strict;
 use warnings;
 
 use IO::Socket::UNIX;
+use IPC::Run ();
 use Redis;
 use Setter::FaultBefore;
 use Setter::FaultProxy;
@@ -168,11 +170,63 @@ sub take_redis_away {
     return await_redis($run, $pid);
 }
 
+# What is in the spool then has been written by those that are gone.
+sub kill_spooling_nginx {
+    my ($run, %args) = @_;
+    my $pid = hold_service($run, 'redis');
+    for (1 .. $args{times}) {
+        sleep 1;
+        kill_nginx($run, times => 1);
+        reload_nginx($run, times => 1);
+    }
+    return await_redis($run, $pid);
+}
+
+# A small file system in the place of the spool's folder, until the load is
+# over and all that it took is in Redis.
+sub fill_spool {
+    my ($run, %args) = @_;
+    my $stack = $run->stack;
+    my $folder = $run->spool;
+    my ($uid, $gid) = (stat $folder)[4, 5];
+    mount_tmpfs($folder, "size=$args{size},mode=0700,uid=$uid,gid=$gid")
+        or die "$folder: a tmpfs cannot be mounted\n";
+    $run->afterwards(sub {
+        $stack->wait_for('the spool to be empty', OUTAGE, sub {
+            $run->metric('setter_spool_records') == 0;
+        });
+        $stack->signal('HUP', 'nginx');
+        system 'umount', '-l', $folder;
+    });
+    reload_nginx($run, times => 1);
+
+    my $pid = hold_service($run, 'redis');
+    sleep $args{seconds};
+    return await_redis($run, $pid);
+}
+
+sub mount_tmpfs {
+    my ($folder, $options) = @_;
+    return IPC::Run::run([ 'mount', '-t', 'tmpfs', '-o', $options, 'tmpfs',
+        $folder ], \undef, '>&', \my $out);
+}
+
 # Why a row cannot be run without nginx's memory of what it sent, or undef.
 sub needs_spool {
     my ($run) = @_;
-    return Setter::Stack::slurp($run->stack->dir . '/nginx/stack.conf')
-        =~ /^\s*setter_spool /m ? undef : 'it needs setter_spool';
+    return $run->spool ? undef : 'it needs setter_spool';
+}
+
+sub needs_tmpfs {
+    my ($run) = @_;
+    my $lacks = needs_spool($run);
+    return $lacks if $lacks;
+    my $folder = "$run->{files}/tmpfs";
+    mkdir $folder;
+    mount_tmpfs($folder, 'size=64k')
+        or return 'a tmpfs cannot be mounted here';
+    system 'umount', $folder;
+    return undef;
 }
 
 # What it wrote in the last second is gone, as after a power cut.

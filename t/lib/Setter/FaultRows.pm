@@ -11,6 +11,8 @@ package Setter::FaultRows;
 #                 from its death) to the last answer to what was owed then
 #   prepare       of Setter::FaultInject, before the load
 #   only          the form of the run that has it
+#   rate          messages/s, where it is not the form's
+#   p99           aim: ms of the webhook's
 #   settled       memory and descriptors must not grow
 
 use strict;
@@ -67,6 +69,19 @@ sub rows {
         { name => 'redis-log-cut',
           title => 'the last second of Redis\'s log lost',
           inject => 'cut_redis_log', prepare => 'needs_spool', within => 5 },
+        { name => 'spool-rate', only => 'long', prepare => 'needs_spool',
+          title => 'Redis away, 500 requests/s', rate => 500, p99 => 20,
+          inject => 'take_redis_away', within => 5,
+          long => { seconds => 10 } },
+        { name => 'spool-nginx', prepare => 'needs_spool',
+          title => 'Redis away, nginx workers killed and reloaded',
+          inject => 'kill_spooling_nginx', within => 5,
+          long => { times => 4 }, short => { times => 1 } },
+        { name => 'spool-full', prepare => 'needs_tmpfs',
+          title => 'Redis away, the spool\'s disk full',
+          inject => 'fill_spool', within => 5,
+          long => { seconds => 15, size => '256k' },
+          short => { seconds => 4, size => '64k' } },
         { name => 'redis-hang', title => 'Redis half open, then going on',
           inject => 'stop_redis_proxy', within => 5,
           long => { seconds => 20 }, short => { seconds => 4 } },
