@@ -48,7 +48,8 @@ sub serve {
             my ($path, $body) = ($in{$socket} // '')
                 =~ m{\APOST (\S+) .*?\r\n\r\n(\{.*\})\z}s;
             my $what = !$n ? 'cut'
-                : defined $body ? $code->($path, $body, $seen{$body}++, $requests++)
+                : defined $body
+                ? $code->($path, $body, $seen{$body}++, $requests++)
                 : next;
             $in{$socket} = '';
             if ($what eq 'hold') {

@@ -50,7 +50,8 @@ my @LISTS = qw(lost twice disorder invented untrue);
 sub new {
     my ($class, %args) = @_;
     my $self = bless { form => $args{form}, %{ $FORMS{ $args{form} } },
-        rows => 0, undo => [], after => [], seed => $args{seed} // time % 100_000,
+        rows => 0, undo => [], after => [],
+        seed => $args{seed} // time % 100_000,
         files => File::Temp->newdir('setter-fault-XXXXXX', TMPDIR => 1) },
         $class;
     $self->{stack} = Setter::Stack->new(%WORKER, SETTER_WORKERS => 2,
