@@ -229,6 +229,10 @@ ngx_uint_t ngx_http_setter_spool_kind(const void *name);
 ngx_int_t ngx_http_setter_spool_begin(ngx_http_setter_spool_t *spool,
     ngx_http_setter_spool_file_t *file, const char *kind, uint64_t run);
 
+/* A record, whose head setter_spool_record() has made, as it is written. */
+void ngx_http_setter_spool_iov(struct iovec iov[3], char *head,
+    setter_spool_record_t *record);
+
 /* All of it or nothing; NGX_ERROR leaves the reason in errno. */
 ngx_int_t ngx_http_setter_spool_write(ngx_http_setter_spool_file_t *file,
     struct iovec *iov, int n, size_t size);

@@ -106,12 +106,7 @@ ngx_http_setter_spool_put(ngx_http_setter_spool_t *spool,
         return ngx_http_setter_commit_failed(spool, ngx_errno, "begin a file");
     }
 
-    iov[0].iov_base = head;
-    iov[0].iov_len = SETTER_SPOOL_RECORD_HEAD;
-    iov[1].iov_base = (void *) record->header.data;
-    iov[1].iov_len = record->header.len;
-    iov[2].iov_base = (void *) record->envelope.data;
-    iov[2].iov_len = record->envelope.len;
+    ngx_http_setter_spool_iov(iov, head, record);
 
     if (ngx_http_setter_spool_write(&spool->jobs, iov, 3, size) != NGX_OK) {
         return ngx_http_setter_commit_failed(spool, ngx_errno, "write");

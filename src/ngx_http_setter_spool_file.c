@@ -117,6 +117,19 @@ ngx_http_setter_spool_head(char *head, uint64_t run)
 }
 
 
+void
+ngx_http_setter_spool_iov(struct iovec iov[3], char *head,
+    setter_spool_record_t *record)
+{
+    iov[0].iov_base = head;
+    iov[0].iov_len = SETTER_SPOOL_RECORD_HEAD;
+    iov[1].iov_base = (void *) record->header.data;
+    iov[1].iov_len = record->header.len;
+    iov[2].iov_base = (void *) record->envelope.data;
+    iov[2].iov_len = record->envelope.len;
+}
+
+
 ngx_int_t
 ngx_http_setter_spool_write(ngx_http_setter_spool_file_t *file,
     struct iovec *iov, int n, size_t size)

@@ -69,12 +69,7 @@ ngx_http_setter_spool_keep(ngx_http_setter_spool_t *spool,
     }
 
     if (size > NGX_HTTP_SETTER_KEEP_BUFFER) {
-        iov[0].iov_base = head;
-        iov[0].iov_len = SETTER_SPOOL_RECORD_HEAD;
-        iov[1].iov_base = (void *) record->header.data;
-        iov[1].iov_len = record->header.len;
-        iov[2].iov_base = (void *) record->envelope.data;
-        iov[2].iov_len = record->envelope.len;
+        ngx_http_setter_spool_iov(iov, head, record);
 
         (void) ngx_http_setter_keep_write(spool, iov, 3, size);
         return;

@@ -7,15 +7,10 @@ use lib "$FindBin::Bin/lib";
 use Setter::Suite qw(redis);
 use Setter::Disk;
 use Setter::Load;
+use Setter::Master;
 use Test::Nginx::Socket 'no_plan';
 
 use Time::HiRes qw(sleep time);
-
-our $webhook = <<'EOC';
-        setter_tenant acme;
-        setter_webhook generic;
-        setter_set provider meta;
-EOC
 
 our $spool = 'setter_spool $TEST_NGINX_SERVER_ROOT/spool';
 our $server = $Setter::Suite::server;
@@ -27,8 +22,7 @@ diag('no file system can be mounted: a full disk is NOT TESTED') if !$small;
 add_block_preprocessor(sub {
     my ($block) = @_;
 
-    $block->set_value('config', "location /w {\n$webhook}\n"
-        . "location /metrics { setter_api metrics; }\n"
+    $block->set_value('config', "$Setter::Load::CONFIG\n"
         . "location /health { setter_api health; }\n");
     $block->set_value('request', 'GET /metrics') if !defined $block->request;
     $block->set_value('timeout', '20');
@@ -49,10 +43,6 @@ sub begin {
 
 sub redis { Setter::Suite::redis() }
 
-sub drained {
-    return until_true(sub { metric('setter_spool_records') == 0 });
-}
-
 # Sends messages while Redis is away; returns what became of them.
 sub spool {
     my (@texts) = @_;
@@ -63,9 +53,7 @@ sub spool {
 # Redis comes back and gets what is in the spool: the texts, in their order.
 sub replay {
     $server->run;
-    return 'not drained' if !drained();
-    return map { { @{ $_->[1] } }->{j} =~ /"text":"([^"]*)"/ }
-        @{ redis()->xrange('setter:{mm}:inbox', '-', '+') };
+    return drained() ? texts(0) : 'not drained';
 }
 
 sub file { return (glob server_root() . '/spool/jobs-*')[0] }

@@ -6,18 +6,10 @@ use lib "$FindBin::Bin/lib";
 
 use Setter::Suite qw(redis);
 use Setter::Load;
+use Setter::Master;
 use Test::Nginx::Socket 'no_plan';
 
 use File::Temp ();
-
-our $config = <<'EOC';
-    location /w {
-        setter_tenant acme;
-        setter_webhook generic;
-        setter_set provider meta;
-    }
-    location /metrics { setter_api metrics; }
-EOC
 
 our $server = $Setter::Suite::server;
 our $dir = File::Temp->newdir('setter-spool-XXXXXX', TMPDIR => 1);
@@ -33,7 +25,7 @@ add_block_preprocessor(sub {
         "unlink glob \"\$main::dir/spool/recent-*\";\n$own")
         if $block->name !~ /it forgot|and forgot/;
 
-    $block->set_value('config', $config);
+    $block->set_value('config', $Setter::Load::CONFIG);
     $block->set_value('request', 'GET /metrics');
     $block->set_value('timeout', '20');
     $block->set_value('http_config', <<'EOC') if !defined $block->http_config;
@@ -42,20 +34,6 @@ add_block_preprocessor(sub {
     setter_spool $TEST_NGINX_SPOOL/;
 EOC
 });
-
-sub say_all { return tally(map { answer(send_message(text => "$_")) } @_) }
-
-# What is in the inbox, once so many are, and nothing is in the spool.
-sub texts {
-    my ($n) = @_;
-    my @texts;
-    until_true(sub {
-        @texts = map { { @{ $_->[1] } }->{j} =~ /"text":"([^"]*)"/ }
-            @{ Setter::Suite::redis()->xrange('setter:{mm}:inbox', '-', '+') };
-        return @texts >= $n && metric('setter_spool_records') == 0;
-    });
-    return @texts;
-}
 
 sub jobs {
     my @files = glob "$dir/spool/jobs-*";

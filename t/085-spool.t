@@ -5,6 +5,7 @@ use lib "$FindBin::Bin/lib";
 
 use Setter::Suite qw(redis fake);
 use Setter::Load;
+use Setter::Master;
 use Test::Nginx::Socket 'no_plan';
 
 use JSON::XS;

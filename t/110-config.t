@@ -632,228 +632,289 @@ invalid number of arguments in "setter_verify"
 
 
 
-=== TEST 77: refused in location: setter_api health now;
+=== TEST 80: refused in location: setter_api health now;
 --- error_log
 invalid parameter "now"
 
 
 
-=== TEST 78: refused in location: setter_api;
+=== TEST 81: refused in location: setter_api;
 --- error_log
 invalid number of arguments in "setter_api"
 
 
 
-=== TEST 79: refused in location: setter_api scale target=0;
+=== TEST 82: refused in location: setter_api scale target=0;
 --- error_log
 invalid parameter "target=0"
 
 
 
-=== TEST 80: refused in location: setter_api scale min=-1;
+=== TEST 83: refused in location: setter_api scale min=-1;
 --- error_log
 invalid parameter "min=-1"
 
 
 
-=== TEST 81: refused in location: setter_api scale max=0;
+=== TEST 84: refused in location: setter_api scale max=0;
 --- error_log
 invalid parameter "max=0"
 
 
 
-=== TEST 82: refused in location: setter_api scale max=ten;
+=== TEST 85: refused in location: setter_api scale max=ten;
 --- error_log
 invalid parameter "max=ten"
 
 
 
-=== TEST 83: refused in location: setter_api scale target;
+=== TEST 86: refused in location: setter_api scale target;
 --- error_log
 invalid parameter "target"
 
 
 
-=== TEST 84: refused in location: setter_api scale workers=3;
+=== TEST 87: refused in location: setter_api scale workers=3;
 --- error_log
 invalid parameter "workers=3"
 
 
 
-=== TEST 85: refused in location: setter_api scale min=11;
+=== TEST 88: refused in location: setter_api scale min=11;
 --- error_log
 "setter_api" directive has a "min" above its "max"
 
 
 
-=== TEST 86: refused in location: setter_api scale min=5 max=4;
+=== TEST 89: refused in location: setter_api scale min=5 max=4;
 --- error_log
 "setter_api" directive has a "min" above its "max"
 
 
 
-=== TEST 87: refused in location: setter_quota 0;
+=== TEST 90: refused in location: setter_quota 0;
 --- error_log
 "setter_quota" directive is no number from 1 to 16777215
 
 
 
-=== TEST 88: refused in location: setter_quota many;
+=== TEST 91: refused in location: setter_quota many;
 --- error_log
 "setter_quota" directive is no number from 1 to 16777215
 
 
 
-=== TEST 89: refused in location: setter_quota 16777216;
+=== TEST 92: refused in location: setter_quota 16777216;
 --- error_log
 "setter_quota" directive is no number from 1 to 16777215
 
 
 
-=== TEST 90: refused in location: setter_quota 5; setter_quota off;
+=== TEST 93: refused in location: setter_quota 5; setter_quota off;
 --- error_log
 "setter_quota" directive is duplicate
 
 
 
-=== TEST 91: refused in location: setter_verify key; setter_api complete;
+=== TEST 94: refused in location: setter_verify key; setter_api complete;
 --- error_log
 "setter_api" directive has no "id="
 
 
 
-=== TEST 92: refused in location: setter_verify key; setter_api fail delay=1s;
+=== TEST 95: refused in location: setter_verify key; setter_api fail delay=1s;
 --- error_log
 "setter_api" directive has no "id="
 
 
 
-=== TEST 93: refused in location: setter_verify key; setter_api extend lease=1s;
+=== TEST 96: refused in location: setter_verify key; setter_api extend lease=1s;
 --- error_log
 "setter_api" directive has no "id="
 
 
 
-=== TEST 94: refused in location: setter_verify key; setter_api job timeout=1s;
+=== TEST 97: refused in location: setter_verify key; setter_api job timeout=1s;
 --- error_log
 "setter_api" directive has no "id="
 
 
 
-=== TEST 95: refused in location: setter_verify key; setter_api job id=;
+=== TEST 98: refused in location: setter_verify key; setter_api job id=;
 --- error_log
 invalid parameter "id="
 
 
 
-=== TEST 96: refused in location: setter_verify key; setter_api job id=$nothing;
+=== TEST 99: refused in location: setter_verify key; setter_api job id=$nothing;
 --- error_log
 unknown "nothing" variable
 
 
 
-=== TEST 97: refused in location: setter_verify key; setter_api job id=$uri timeout=0;
+=== TEST 100: refused in location: setter_verify key; setter_api job id=$uri timeout=0;
 --- error_log
 invalid parameter "timeout=0"
 
 
 
-=== TEST 98: refused in location: setter_verify key; setter_api next_job wait=soon;
+=== TEST 101: refused in location: setter_verify key; setter_api next_job wait=soon;
 --- error_log
 invalid parameter "wait=soon"
 
 
 
-=== TEST 99: refused in location: setter_verify key; setter_api next_job lease=0;
+=== TEST 102: refused in location: setter_verify key; setter_api next_job lease=0;
 --- error_log
 invalid parameter "lease=0"
 
 
 
-=== TEST 100: refused in location: setter_verify key; setter_api next_job jobs=0;
+=== TEST 103: refused in location: setter_verify key; setter_api next_job jobs=0;
 --- error_log
 invalid parameter "jobs=0"
 
 
 
-=== TEST 101: refused in location: setter_verify key; setter_api next_job failures=x;
+=== TEST 104: refused in location: setter_verify key; setter_api next_job failures=x;
 --- error_log
 invalid parameter "failures=x"
 
 
 
-=== TEST 102: refused in location: setter_verify key; setter_api next_job delay=1s;
+=== TEST 105: refused in location: setter_verify key; setter_api next_job delay=1s;
 --- error_log
 invalid parameter "delay=1s"
 
 
 
-=== TEST 103: refused in location: setter_verify key; setter_api next_job id=$uri;
+=== TEST 106: refused in location: setter_verify key; setter_api next_job id=$uri;
 --- error_log
 invalid parameter "id=$uri"
 
 
 
-=== TEST 104: refused in location: setter_verify key; setter_api complete id=$uri wait=1s;
+=== TEST 107: refused in location: setter_verify key; setter_api complete id=$uri wait=1s;
 --- error_log
 invalid parameter "wait=1s"
 
 
 
-=== TEST 105: refused in location: setter_verify key; setter_api send now;
+=== TEST 108: refused in location: setter_verify key; setter_api send now;
 --- error_log
 invalid parameter "now"
 
 
 
-=== TEST 106: refused in location: setter_verify key; setter_api send; setter_webhook generic;
+=== TEST 109: refused in location: setter_verify key; setter_api send; setter_webhook generic;
 --- error_log
 "setter_webhook" directive is duplicate
 
 
 
-=== TEST 107: refused in location: setter_verify key; setter_webhook send;
+=== TEST 110: refused in location: setter_verify key; setter_webhook send;
 --- error_log
 unknown format "send"
 
 
 
-=== TEST 108: refused in location: setter_api next_job;
+=== TEST 111: refused in location: setter_api next_job;
 --- error_log
 "setter_api next_job" needs "setter_verify key"
 
 
 
-=== TEST 109: refused in location: setter_api complete id=$uri;
+=== TEST 112: refused in location: setter_api complete id=$uri;
 --- error_log
 "setter_api complete" needs "setter_verify key"
 
 
 
-=== TEST 110: refused in location: setter_api send;
+=== TEST 113: refused in location: setter_api send;
 --- error_log
 "setter_api send" needs "setter_verify key"
 
 
 
-=== TEST 111: refused in location: setter_api job id=$uri;
+=== TEST 114: refused in location: setter_api job id=$uri;
 --- error_log
 "setter_api job" needs "setter_verify key"
 
 
 
-=== TEST 112: refused in location: setter_verify token $http_x_key k; setter_api send;
+=== TEST 115: refused in location: setter_verify token $http_x_key k; setter_api send;
 --- error_log
 "setter_api send" needs "setter_verify key"
 
 
 
-=== TEST 113: refused in location: setter_verify key optional; setter_api send;
+=== TEST 116: refused in location: setter_verify key optional; setter_api send;
 --- error_log
 no "setter_tenant" for "setter_api send"
 
 
 
-=== TEST 114: refused in location: setter_verify key optional; setter_api next_job;
+=== TEST 117: refused in location: setter_verify key optional; setter_api next_job;
 --- error_log
 no "setter_tenant" for "setter_api next_job"
+
+
+
+=== TEST 118: refused in http: setter_spool spool; setter_spool spool;
+--- error_log
+"setter_spool" directive is duplicate
+
+
+
+=== TEST 119: refused in http: setter_spool off; setter_spool spool;
+--- error_log
+"setter_spool" directive is duplicate
+
+
+
+=== TEST 120: refused in http: setter_spool spool max=;
+--- error_log
+invalid parameter "max="
+
+
+
+=== TEST 121: refused in http: setter_spool spool max=0;
+--- error_log
+invalid parameter "max=0"
+
+
+
+=== TEST 122: refused in http: setter_spool spool min=1k;
+--- error_log
+invalid parameter "min=1k"
+
+
+
+=== TEST 123: refused in server: setter_spool spool;
+--- error_log
+"setter_spool" directive is not allowed here
+
+
+
+=== TEST 124: refused in http: setter_spool none/such;
+--- error_log
+mkdir()
+
+
+
+=== TEST 125: refused in http: setter_spool html;
+--- post_setup_server_root
+chmod 0755, Test::Nginx::Util::server_root() . '/html';
+--- error_log
+is open to other users
+
+
+
+=== TEST 126: a spool without Redis
+--- http_config
+    setter_spool spool;
+--- config
+--- must_die
+--- suppress_stderr
+--- error_log
+no "setter_redis" for "setter_spool"

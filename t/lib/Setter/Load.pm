@@ -1,11 +1,11 @@
 package Setter::Load;
 
-# Messages sent to the nginx of a suite (Setter::Suite, master_on()) while
-# something happens to it, and what has become of them.
+# Messages sent to the nginx of a suite while something happens to it, and
+# what has become of them.
 #
 #   my @sent = under_load(6, sub { reload() });
 #   verdict(@sent);
-#       # "0 lost, 0 doubled, 0 disordered, 0 refused; 815 accepted"
+#       # "0 lost, 0 doubled, 0 disordered, 0 refused; all accepted"
 #
 # Each of the clients is one person: it sends the next message when the last
 # one was answered, each over a new connection, and every message says who
@@ -20,43 +20,20 @@ use JSON::XS ();
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(master workers_of until_true reload send_message answer tally
-    under_load verdict log_lines metric);
+use Setter::Master ();
 
-sub master {
-    open my $file, '<', main::server_root() . '/logs/nginx.pid'
-        or die "pid: $!";
-    return <$file> + 0;
-}
+our @EXPORT = qw(send_message answer tally say_all under_load answered verdict
+    texts drained log_lines metric);
 
-sub workers_of {
-    my ($pid) = @_;
-    open my $file, '<', "/proc/$pid/task/$pid/children" or return;
-    return split ' ', <$file> // '';
-}
-
-sub until_true {
-    my ($condition) = @_;
-    my $end = time + 20;
-
-    while (time < $end) {
-        return 1 if $condition->();
-        sleep 0.01;
+# Where the messages go, and what metric() reads.
+our $CONFIG = <<'EOC';
+    location /w {
+        setter_tenant acme;
+        setter_webhook generic;
+        setter_set provider meta;
     }
-    return 0;
-}
-
-# Reloads, and waits until a worker of the new configuration is there and
-# those of the old one have left.
-sub reload {
-    my %old = map { $_ => 1 } workers_of(master());
-
-    kill 'HUP', master();
-    return until_true(sub {
-        my @now = workers_of(master());
-        return @now && !grep { $old{$_} } @now;
-    });
-}
+    location /metrics { setter_api metrics; }
+EOC
 
 sub send_message {
     my (%members) = @_;
@@ -88,6 +65,9 @@ sub tally {
     $n{$_}++ for @_;
     return join ', ', map { "$n{$_} $_" } sort { $a cmp $b } keys %n;
 }
+
+# Sends these texts one after another.
+sub say_all { return tally(map { answer(send_message(text => "$_")) } @_) }
 
 # Returns [person, number, answer] of each message, then, as the last one,
 # whether $code has returned something true.
@@ -134,6 +114,11 @@ sub client {
     POSIX::_exit(0);
 }
 
+# Without those whose nginx worker was killed before it answered.
+sub answered {
+    return grep { !ref || $_->[2] ne 'no answer' } @_;
+}
+
 # Compares what was answered with what has reached the inbox: messages that
 # were accepted and are not there; that are there as two jobs; that stand
 # behind a later one of the same person; and that are there although they
@@ -141,12 +126,12 @@ sub client {
 sub verdict {
     my (@sent) = @_;
     my $done = pop @sent;
-    my $redis = Setter::Suite::redis();
     my %bad = map { $_ => 0 } qw(lost doubled disordered refused);
-    my (%job, %at, %last);
-    my $n = 0;
+    my (%job, %last);
 
-    for my $entry (@{ $redis->xrange('setter:{mm}:inbox', '-', '+') }) {
+    for my $entry (@{ Setter::Suite::redis()->xrange('setter:{mm}:inbox',
+        '-', '+') })
+    {
         my %field = @{ $entry->[1] };
         my $job = JSON::XS::decode_json($field{j});
         my $key = "$job->{from} $job->{text}";
@@ -167,9 +152,31 @@ sub verdict {
         $bad{refused}++ if $answer eq '503' && $there;
     }
 
+    my $n = @sent;
+    my $tally = tally(map { $_->[2] } @sent);
     return join(', ', map { "$bad{$_} $_" }
         qw(lost doubled disordered refused)) . '; '
-        . tally(map { $_->[2] } @sent) . ($done ? '' : '; not done');
+        . ($n > 20 && $tally eq "$n accepted" ? 'all accepted' : $tally)
+        . ($done ? '' : '; not done');
+}
+
+# The texts in the inbox, once there are so many and none is in the spool.
+sub texts {
+    my ($n) = @_;
+    my @texts;
+    Setter::Master::until_true(sub {
+        @texts = map { { @{ $_->[1] } }->{j} =~ /"text":"([^"]*)"/ }
+            @{ Setter::Suite::redis()->xrange('setter:{mm}:inbox', '-', '+') };
+        return @texts >= $n && metric('setter_spool_records') == 0;
+    });
+    return @texts;
+}
+
+# All that is in the spool has been sent to Redis.
+sub drained {
+    return Setter::Master::until_true(sub {
+        metric('setter_spool_records') == 0
+    });
 }
 
 # The lines of the error log that match.
