@@ -31,7 +31,7 @@ typedef struct {
 static void redis_release(redis_t *redis);
 static void redis_timer_closed(uv_handle_t *handle);
 static void redis_free(redis_t *redis);
-static void redis_doubt(redis_t *redis, int64_t timeout_ms);
+static void redis_doubt(redis_t *redis, int64_t sent_ms);
 static redis_error_e redis_wait_ready(redis_t *redis, int64_t deadline);
 static void redis_enlist(redis_t *redis, redis_waiter_t *waiter);
 static void redis_delist(redis_waiter_t *waiter);
@@ -162,7 +162,7 @@ redis_command(redis_t *redis, int argc, const char **argv,
     const size_t *argvlen, int64_t timeout_ms, redisReply **reply)
 {
     int                   rc;
-    int64_t               deadline;
+    int64_t               deadline, sent_ms;
     redis_op_t            op;
     redis_error_e         error;
     setter_resp_entry_t  *entry;
@@ -179,8 +179,10 @@ redis_command(redis_t *redis, int argc, const char **argv,
     op.redis = redis;
     op.task = task_self();
 
+    sent_ms = loop_now_ms();
+
     if (redis->resp.pending == 0) {
-        redis->heard_ms = loop_now_ms();
+        redis->heard_ms = sent_ms;
     }
 
     entry = setter_resp_command(&redis->resp, argc, argv, argvlen,
@@ -203,7 +205,7 @@ redis_command(redis_t *redis, int argc, const char **argv,
             return REDIS_CANCELLED;
         }
 
-        redis_doubt(redis, timeout_ms);
+        redis_doubt(redis, sent_ms);
         return REDIS_TIMEOUT;
     }
 
@@ -217,17 +219,15 @@ redis_command(redis_t *redis, int argc, const char **argv,
 
 
 /*
- * Slow, or half open: a connection that has said nothing for as long as the
- * command waited is taken for dead, or the next ones would wait in vain too.
+ * Slow, or half open: a connection that has said nothing since the command
+ * was sent is taken for dead, or the next ones would wait in vain too.
  */
 static void
-redis_doubt(redis_t *redis, int64_t timeout_ms)
+redis_doubt(redis_t *redis, int64_t sent_ms)
 {
-    int64_t  silence;
-
-    silence = loop_now_ms() - redis->heard_ms;
-
-    if (silence >= timeout_ms && silence >= REDIS_DEAF_MS) {
+    if (redis->heard_ms <= sent_ms
+        && loop_now_ms() - sent_ms >= REDIS_DEAF_MS)
+    {
         redis_lost(redis, "no answer in time");
     }
 }

@@ -4,8 +4,8 @@
  * A redis_t is one connection that comes back by itself (back-off with
  * jitter); commands of all tasks are pipelined on it and written once a loop
  * turn.  One that is silent for 15 s with a command under way is made anew,
- * or for a command's whole time where that is 2 s or more, and so is one
- * whose server is loading or became a replica.  A handshake function of the
+ * or from when a command was sent until its time is up, where that is 2 s or
+ * more, and so is one whose server is loading or became a replica.  A handshake function of the
  * owner runs on every new connection before any other command.
  */
 

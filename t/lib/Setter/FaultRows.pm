@@ -38,7 +38,7 @@ sub rows {
           long => { times => 100 }, short => { times => 3 } },
         { name => 'worker-kill-asking',
           title => 'kill -9 of all workers while the model thinks',
-          inject => 'kill_asking', within => LEASE + 1 },
+          inject => 'kill_asking', cuts => 1, within => LEASE + 1 },
         { name => 'worker-kill-sending',
           title => 'kill -9 of all workers between send and mark',
           inject => 'kill_sending', cuts => 1, within => LEASE + SEND + 1,
