@@ -138,14 +138,16 @@ sub put_right {
     }
 }
 
-# Until the queue is empty and the record has no unfinished job, or the time
-# is over: the verdict tells the difference.
+# Until the spool and the queue are empty and the record has no unfinished job,
+# seen twice, for something may be on its way from the one to the other; or
+# until the time is over: the verdict tells the difference.
 sub drain {
     my ($self, $began) = @_;
-    my $until = time + $self->{drain};
-    while (time < $until) {
-        return if $self->queued == 0 && !$self->unfinished($began);
+    my ($until, $idle) = (time + $self->{drain}, 0);
+    while (time < $until && $idle < 2) {
         sleep 0.1;
+        $idle = $self->queued == 0 && !$self->unfinished($began)
+            ? $idle + 1 : 0;
     }
 }
 
@@ -154,7 +156,8 @@ sub queued {
     my $answer = $self->stack->request(GET =>
         $self->stack->env('SETTER_URL') . '/health');
     my $queue = $answer->{json}{queue} or return -1;
-    return sum0 @$queue{qw(inbox waiting later ready due leased suspects)};
+    return sum0 @$queue{qw(inbox waiting later ready due leased suspects)},
+        $answer->{json}{spool} ? $answer->{json}{spool}{records} : 0;
 }
 
 sub unfinished {
