@@ -4,9 +4,9 @@
  * A redis_t is one connection that comes back by itself (back-off with
  * jitter); commands of all tasks are pipelined on it and written once a loop
  * turn.  One that is silent for 15 s with a command under way is made anew,
- * or from when a command was sent until its time is up, where that is 2 s or
- * more, and so is one whose server is loading or became a replica.  A handshake function of the
- * owner runs on every new connection before any other command.
+ * or since a command was sent whose time is up, where that is 2 s or more,
+ * and so is one whose server is loading or became a replica.  A handshake
+ * function of the owner runs on every new connection before any other command.
  */
 
 #ifndef REDIS_H
