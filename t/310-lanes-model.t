@@ -132,12 +132,15 @@ sub pick {
 
 sub one_of { $_[rand @_] }
 
-# Takes one of the turns in hand out of the list.
+# Takes one of the turns in hand out of the list: any, or of an outside worker
+# where there is one.
 sub take {
-    my ($partition) = @_;
+    my ($partition, $outside) = @_;
     my $held = $partition->{held};
+    my @places = grep { $outside && $held->[$_]{outside} } 0 .. $#$held;
 
-    return @$held ? splice @$held, rand @$held, 1 : undef;
+    @places = 0 .. $#$held if !@places;
+    return @places ? splice @$held, one_of(@places), 1 : undef;
 }
 
 
@@ -309,7 +312,7 @@ sub complete {
 sub do_fail {
     my ($partition) = @_;
     my ($queue, $model) = @$partition{qw(queue model)};
-    my $turn = take($partition) or return;
+    my $turn = take($partition, rand() < 0.5) or return;
     my %how = (delay_ms => int rand 15, counted => int rand 3 ? 1 : 0,
         reason => 'reason ' . int rand 3);
 
