@@ -282,7 +282,11 @@ XADD 1: close
 my $n = 0;
 sub {
     $n++;
-    if ($n == 2) {
+    if ($n == 1) {
+        # the ghost has to be asked for
+        main::until_true(sub { main::metric('setter_redis_up') == 1 });
+
+    } elsif ($n == 2) {
         $Setter::Suite::fake->stop;
         main::until_true(sub { main::metric('setter_redis_up') == 0 });
 
