@@ -26,6 +26,14 @@ typedef struct {
 
 #define setter_str(text)  { sizeof(text) - 1, text }
 
+/* 1 when they are the same; an empty str may have no data */
+static inline int
+setter_str_is(setter_str_t str, const char *text)
+{
+    return str.len == strlen(text)
+           && (str.len == 0 || memcmp(str.data, text, str.len) == 0);
+}
+
 
 /* Gives size bytes aligned for any type, or NULL; never takes them back. */
 typedef struct {

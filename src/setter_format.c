@@ -9,7 +9,6 @@
 #define SETTER_FIELD_TIME_DIGITS   14           /* until the year 5138 */
 
 
-static int setter_str_is(setter_str_t str, const char *text);
 static int setter_field_blank(setter_str_t text, int variables);
 static const char *setter_skip_space(const char *p, const char *end);
 
@@ -223,13 +222,6 @@ setter_field_time(const setter_json_value_t *value)
     }
 
     return number < SETTER_FIELD_TIME_SECONDS ? number * 1000 : number;
-}
-
-
-static int
-setter_str_is(setter_str_t str, const char *text)
-{
-    return str.len == strlen(text) && memcmp(str.data, text, str.len) == 0;
 }
 
 

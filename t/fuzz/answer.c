@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     response.body = text.data;
     response.body_len = text.len;
 
-    if (channel_is(name, "openai")) {
+    if (setter_str_is(name, "openai")) {
         check_llm(&response, arena);
     } else {
         check_channel(name, &response, arena);
@@ -70,7 +70,7 @@ check_channel(setter_str_t name, const http_response_t *response,
 
     channel_answer_init(&answer);
 
-    if (channel_is(name, "infobip")) {
+    if (setter_str_is(name, "infobip")) {
         infobip_judge(response, &answer, arena);
     } else {
         manychat_judge(response, &answer, arena);

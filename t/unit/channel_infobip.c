@@ -256,13 +256,6 @@ reports(arena_t *arena, const char *text, size_t len,
 }
 
 
-static int
-is(setter_str_t value, const char *text)
-{
-    return channel_is(value, text);
-}
-
-
 static void
 test_report_samples(void **state)
 {
@@ -297,10 +290,10 @@ test_report_samples(void **state)
         assert_int_equal(reports(arena, text, len, &report, &unused), 1);
         assert_int_equal(unused, 0);
         assert_string_equal(report->state, samples[i].state);
-        assert_true(is(report->reason, samples[i].reason));
+        assert_true(setter_str_is(report->reason, samples[i].reason));
 
         /* the callback's data is none of our ids there */
-        assert_true(is(report->provider_id, arena_printf(arena,
+        assert_true(setter_str_is(report->provider_id, arena_printf(arena,
                        "a1a1a1a1-0000-4000-8000-00000000000%d",
                        samples[i].last)));
         assert_memory_equal(report->message_id.data,
@@ -310,7 +303,7 @@ test_report_samples(void **state)
     text = sample_read(arena, "t/data/infobip/delivery-report-batch.json",
                        &len);
     assert_int_equal(reports(arena, text, len, &report, &unused), 2);
-    assert_true(is(report[1].provider_id,
+    assert_true(setter_str_is(report[1].provider_id,
                    "a1a1a1a1-0000-4000-8000-000000000006"));
     arena_destroy(arena);
 }
@@ -354,10 +347,10 @@ test_odd_reports(void **state)
         assert_int_equal(unused, odd[i].unused);
     }
 
-    assert_true(is(report->message_id,
+    assert_true(setter_str_is(report->message_id,
                    "a1a1a1a1-0000-4000-8000-000000000007"));
-    assert_true(is(report->provider_id, "theirs"));
-    assert_true(is(report->reason, "EXPIRED_EXPIRED"));
+    assert_true(setter_str_is(report->provider_id, "theirs"));
+    assert_true(setter_str_is(report->reason, "EXPIRED_EXPIRED"));
     arena_destroy(arena);
 }
 
@@ -391,7 +384,7 @@ test_many_reports(void **state)
         assert_int_equal(unused, 1);
 
         for (i = 1; i < n; i++) {
-            assert_true(is(report[i - 1].provider_id,
+            assert_true(setter_str_is(report[i - 1].provider_id,
                            arena_printf(arena, "%d", i)));
         }
     }

@@ -67,7 +67,7 @@ static void
 appends_to_partitions(void *arg)
 {
     int                   i;
-    char                  slug[8], lane[24], key[SETTER_KEY_MAX];
+    char                  slug[16], lane[40], key[SETTER_KEY_MAX];
     redis_t              *redis;
     setter_job_header_t   header;
 

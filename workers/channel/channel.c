@@ -28,7 +28,7 @@ channel_find(setter_str_t name)
     size_t  i;
 
     for (i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
-        if (channel_is(name, channels[i]->name)) {
+        if (setter_str_is(name, channels[i]->name)) {
             return channels[i];
         }
     }
@@ -183,12 +183,4 @@ channel_stop(channel_answer_t *answer, channel_result_e result,
     snprintf(answer->reason, sizeof(answer->reason), "%s", reason);
 
     return result;
-}
-
-
-int
-channel_is(setter_str_t value, const char *text)
-{
-    return value.len == strlen(text)
-           && memcmp(value.data, text, value.len) == 0;
 }

@@ -182,7 +182,7 @@ infobip_find(setter_str_t name, channel_result_e *result)
     size_t  i;
 
     for (i = 0; i < INFOBIP_NRESULTS; i++) {
-        if (channel_is(name, infobip_results[i].name)) {
+        if (setter_str_is(name, infobip_results[i].name)) {
             *result = infobip_results[i].result;
             return 1;
         }

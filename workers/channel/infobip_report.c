@@ -166,7 +166,7 @@ report_read(const setter_json_value_t *element, channel_report_t *report,
     }
 
     if (report_failed(report->state)) {
-        report->reason = channel_is(values[REPORT_ERROR].text, "NO_ERROR")
+        report->reason = setter_str_is(values[REPORT_ERROR].text, "NO_ERROR")
                          || values[REPORT_ERROR].text.len == 0
                          ? values[REPORT_STATUS].text
                          : values[REPORT_ERROR].text;
@@ -187,7 +187,7 @@ report_state(const setter_json_value_t *values)
     }
 
     for (i = 0; i < REPORT_NSTATES; i++) {
-        if (channel_is(values[REPORT_GROUP].text, report_states[i].group)) {
+        if (setter_str_is(values[REPORT_GROUP].text, report_states[i].group)) {
             return report_states[i].state;
         }
     }

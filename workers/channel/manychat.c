@@ -170,8 +170,8 @@ manychat_write(const channel_message_t *message, setter_buf_t *body)
     setter_json_member(body, "text", message->text);
     setter_buf_text(body, "}],\"actions\":[]");
 
-    if (!channel_is(message->surface, "whatsapp")
-        && !channel_is(message->surface, "telegram"))
+    if (!setter_str_is(message->surface, "whatsapp")
+        && !setter_str_is(message->surface, "telegram"))
     {
         setter_buf_text(body, ",\"quick_replies\":[]");
     }
@@ -211,7 +211,7 @@ manychat_judge(const http_response_t *response, channel_answer_t *answer,
     }
 
     if (response->status / 100 == 2
-        && channel_is(values[MANYCHAT_STATUS].text, "success"))
+        && setter_str_is(values[MANYCHAT_STATUS].text, "success"))
     {
         result = CHANNEL_SENT;
 
@@ -231,10 +231,10 @@ manychat_judge_error(const http_response_t *response,
     int     own;
     size_t  i;
 
-    own = channel_is(values[MANYCHAT_STATUS].text, "error");
+    own = setter_str_is(values[MANYCHAT_STATUS].text, "error");
 
     for (i = 0; own && i < MANYCHAT_NERRORS; i++) {
-        if (channel_is(values[MANYCHAT_CODE].text, manychat_errors[i].code)) {
+        if (setter_str_is(values[MANYCHAT_CODE].text, manychat_errors[i].code)) {
             return manychat_errors[i].result;
         }
     }

@@ -53,8 +53,6 @@ void channel_say(const http_response_t *response, channel_answer_t *answer,
 channel_result_e channel_stop(channel_answer_t *answer,
     channel_result_e result, const char *reason);
 
-int channel_is(setter_str_t value, const char *text);
-
 
 extern const channel_t  channel_infobip;
 extern const channel_t  channel_manychat;

@@ -80,7 +80,6 @@ static void openai_judge_answer(const setter_json_value_t *values,
 static void openai_say(llm_answer_t *answer, llm_error_e error,
     const char *reason);
 static int openai_find(setter_str_t name, llm_error_e *error);
-static int openai_is(setter_str_t value, const char *text);
 static int openai_is_blank(setter_str_t text);
 static long openai_number(setter_str_t text);
 
@@ -228,7 +227,7 @@ openai_judge_error(const http_response_t *response,
 
     if (status / 100 == 2) {
         status = code->type == SETTER_JSON_NUMBER ? openai_number(code->text)
-                 : openai_is(type->text, "invalid_request_error") ? 400 : 500;
+                 : setter_str_is(type->text, "invalid_request_error") ? 400 : 500;
     }
 
     if (!openai_find(code->text, &answer->error)
@@ -308,7 +307,7 @@ openai_judge_answer(const setter_json_value_t *values, llm_answer_t *answer)
     if (values[OPENAI_CHOICE].type != SETTER_JSON_OBJECT) {
         openai_say(answer, LLM_RETRY, "200 without choices");
 
-    } else if (openai_is(finish, "content_filter")) {
+    } else if (setter_str_is(finish, "content_filter")) {
         openai_say(answer, LLM_PERMANENT, "content_filter");
 
     } else if (values[OPENAI_REFUSAL].text.len > 0) {
@@ -320,7 +319,7 @@ openai_judge_answer(const setter_json_value_t *values, llm_answer_t *answer)
         answer->error = LLM_OK;
         answer->text = values[OPENAI_CONTENT].text;
 
-    } else if (openai_is(finish, "length")) {
+    } else if (setter_str_is(finish, "length")) {
         openai_say(answer, LLM_PERMANENT, "no text within the token limit");
 
     } else {
@@ -344,21 +343,13 @@ openai_find(setter_str_t name, llm_error_e *error)
     size_t  i;
 
     for (i = 0; i < sizeof(openai_errors) / sizeof(openai_errors[0]); i++) {
-        if (openai_is(name, openai_errors[i].name)) {
+        if (setter_str_is(name, openai_errors[i].name)) {
             *error = openai_errors[i].error;
             return 1;
         }
     }
 
     return 0;
-}
-
-
-static int
-openai_is(setter_str_t value, const char *text)
-{
-    return value.len == strlen(text)
-           && memcmp(value.data, text, value.len) == 0;
 }
 
 
