@@ -182,6 +182,7 @@ static settings_t  settings;
 static worker_t    worker;
 static once_t      once;
 static posted_t    posted;              /* SQS_BODY's job */
+static arena_t    *posted_arena;        /* its memory, or NULL */
 static char        worker_name[128];
 static int         worker_greeted;      /* Redis was once found usable */
 
@@ -222,6 +223,7 @@ main(int argc, char **argv)
     redis_close(worker.redis);
     pg_free();
     http_free();
+    arena_destroy(posted_arena);
     return rc;
 }
 
@@ -335,22 +337,20 @@ worker_set_once(void)
 }
 
 
-/* Its memory lives as long as the process. */
 static void
 worker_read_job(void)
 {
-    char      error[160];
-    arena_t  *arena;
+    char  error[160];
 
-    arena = arena_create();
+    posted_arena = arena_create();
 
-    if (arena == NULL) {
+    if (posted_arena == NULL) {
         fprintf(stderr, "setter-worker: cannot start: no memory\n");
         exit(1);
     }
 
     if (posted_read(&posted, settings.sqs_body, settings.sqs_tenant, error,
-                    sizeof(error), arena)
+                    sizeof(error), posted_arena)
         != 0)
     {
         fprintf(stderr, "setter-worker: SQS_BODY: %s\n", error);
