@@ -126,6 +126,8 @@ sub answered {
 sub verdict {
     my (@sent) = @_;
     my $done = pop @sent;
+    # what came last may be in the spool still
+    my $drained = drained();
     my %bad = map { $_ => 0 } qw(lost doubled disordered refused);
     my (%job, %last);
 
@@ -157,7 +159,7 @@ sub verdict {
     return join(', ', map { "$bad{$_} $_" }
         qw(lost doubled disordered refused)) . '; '
         . ($n > 20 && $tally eq "$n accepted" ? 'all accepted' : $tally)
-        . ($done ? '' : '; not done');
+        . ($done ? '' : '; not done') . ($drained ? '' : '; not drained');
 }
 
 # The texts in the inbox, once there are so many and none is in the spool.
@@ -175,7 +177,7 @@ sub texts {
 # All that is in the spool has been sent to Redis.
 sub drained {
     return Setter::Master::until_true(sub {
-        metric('setter_spool_records') == 0
+        (metric('setter_spool_records') // 0) == 0
     });
 }
 
