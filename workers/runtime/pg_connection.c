@@ -14,7 +14,7 @@
 
 #define PG_CONNECT_MS      10000
 #define PG_BACKOFF_MIN_MS  100
-#define PG_BACKOFF_MAX_MS  5000
+#define PG_BACKOFF_MAX_MS  2000
 #define PG_MAX_KEYWORDS    64
 
 
