@@ -6,7 +6,7 @@ package Setter::Certificates;
 #   ca                  an authority, which issued those that follow
 #   good                redis.test and 127.0.0.1
 #   other               other.test and 127.0.0.2
-#   expired             as good, yesterday
+#   expired             as good, until this moment
 #   client              whoever connects
 #   alone               as good, signed by itself
 #
@@ -32,7 +32,7 @@ sub make {
     $self->sign_alone('alone', 'DNS:redis.test,IP:127.0.0.1', 'CA:FALSE');
     $self->issue('good', 'DNS:redis.test,IP:127.0.0.1', 2);
     $self->issue('other', 'DNS:other.test,IP:127.0.0.2', 2);
-    $self->issue('expired', 'DNS:redis.test,IP:127.0.0.1', -1);
+    $self->issue('expired', 'DNS:redis.test,IP:127.0.0.1', 0);
     $self->issue('client', 'DNS:client.test', 2);
 
     return $self;
