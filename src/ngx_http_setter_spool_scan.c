@@ -230,15 +230,8 @@ ngx_http_setter_reader_open(ngx_http_setter_spool_t *spool, u_char *name)
 
     reader->run = setter_spool_cell_read(head, SETTER_SPOOL_RUN, 0);
 
-    if (setter_spool_head_valid(head)) {
-        reader->pos = setter_spool_cell_read(head, SETTER_SPOOL_REPLAYED,
-                                             SETTER_SPOOL_HEAD);
-    }
-
-    if (reader->pos > ngx_http_setter_reader_look(reader)) {
-        reader->pos = SETTER_SPOOL_HEAD;
-    }
-
+    reader->pos = setter_spool_start(head,
+                                     ngx_http_setter_reader_look(reader));
     reader->limit = reader->pos;
     reader->end = reader->pos;
     reader->replayed = reader->pos;

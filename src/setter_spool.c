@@ -67,6 +67,22 @@ setter_spool_cell_read(const char head[SETTER_SPOOL_HEAD],
 }
 
 
+uint64_t
+setter_spool_start(const char head[SETTER_SPOOL_HEAD], uint64_t size)
+{
+    uint64_t  replayed;
+
+    if (!setter_spool_head_valid(head)) {
+        return 0;
+    }
+
+    replayed = setter_spool_cell_read(head, SETTER_SPOOL_REPLAYED, 0);
+
+    return (replayed < SETTER_SPOOL_HEAD || replayed > size)
+           ? SETTER_SPOOL_HEAD : replayed;
+}
+
+
 /* Of zeros it is not zero, so that a cell never written is absent. */
 static uint32_t
 setter_spool_cell_crc(const char *bytes, setter_spool_cell_e cell)

@@ -75,6 +75,14 @@ uint64_t setter_spool_cell_read(const char head[SETTER_SPOOL_HEAD],
     setter_spool_cell_e cell, uint64_t absent);
 
 /*
+ * Where reading begins in a file of which "size" bytes can be read: behind
+ * what was replayed, if that is inside it, or else behind the head; at 0 with
+ * a head that is damaged, or of another version.
+ */
+uint64_t setter_spool_start(const char head[SETTER_SPOOL_HEAD],
+    uint64_t size);
+
+/*
  * What goes in front of the record's header and envelope.  Returns the size
  * of the whole, or 0 when that is more than SETTER_SPOOL_MAX_RECORD.
  */

@@ -374,6 +374,51 @@ test_cells(void **state)
 }
 
 
+static void
+mark_replayed(char *head, uint64_t value)
+{
+    char    bytes[SETTER_SPOOL_CELL];
+    size_t  at;
+
+    at = setter_spool_cell(bytes, SETTER_SPOOL_REPLAYED, value);
+    memcpy(head + at, bytes, sizeof(bytes));
+}
+
+
+/* A number that no writer wrote leads to no place outside the file. */
+static void
+test_start(void **state)
+{
+    size_t  i;
+    char    head[SETTER_SPOOL_HEAD];
+
+    static const uint64_t  outside[] = {
+        0, SETTER_SPOOL_HEAD - 1, 501, 0x7fffffffffffffff,
+        0x8000000000000000, 0xffffffffffffffff
+    };
+
+    (void) state;
+
+    setter_spool_head(head);
+    assert_int_equal(setter_spool_start(head, 500), SETTER_SPOOL_HEAD);
+    assert_int_equal(setter_spool_start(head, 3), SETTER_SPOOL_HEAD);
+
+    mark_replayed(head, 90);
+    assert_int_equal(setter_spool_start(head, 500), 90);
+    assert_int_equal(setter_spool_start(head, 90), 90);
+    assert_int_equal(setter_spool_start(head, 89), SETTER_SPOOL_HEAD);
+
+    for (i = 0; i < sizeof(outside) / sizeof(outside[0]); i++) {
+        mark_replayed(head, outside[i]);
+        assert_int_equal(setter_spool_start(head, 500), SETTER_SPOOL_HEAD);
+    }
+
+    mark_replayed(head, 90);
+    head[7]++;
+    assert_int_equal(setter_spool_start(head, 500), 0);
+}
+
+
 static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_written_is_read),
     cmocka_unit_test(test_layout),
@@ -382,7 +427,8 @@ static const struct CMUnitTest  tests[] = {
     cmocka_unit_test(test_rest_is_read),
     cmocka_unit_test(test_any_bytes),
     cmocka_unit_test(test_limits),
-    cmocka_unit_test(test_cells)
+    cmocka_unit_test(test_cells),
+    cmocka_unit_test(test_start)
 };
 
 unit_main(tests)
