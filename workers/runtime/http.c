@@ -47,8 +47,6 @@ static void http_judge(const http_transfer_t *transfer, int waited,
 static http_error_e http_error_of(const http_transfer_t *transfer);
 static void http_take_response(const http_transfer_t *transfer,
     http_response_t *response, arena_t *arena);
-static int64_t http_retry_after(CURL *easy);
-static int http_should_retry(CURL *easy);
 static size_t http_on_body(char *data, size_t size, size_t n, void *arg);
 static int http_on_connected(void *arg, char *primary, char *local,
     int primary_port, int local_port);
@@ -394,8 +392,7 @@ http_take_response(const http_transfer_t *transfer,
         response->total_us = us;
     }
 
-    response->retry_after_ms = http_retry_after(transfer->easy);
-    response->should_retry = http_should_retry(transfer->easy);
+    http_take_hints(transfer->easy, response);
 
     if (transfer->len == 0) {
         return;
@@ -411,66 +408,6 @@ http_take_response(const http_transfer_t *transfer,
 
     response->body = body;
     response->body_len = transfer->len;
-}
-
-
-/*
- * retry-after-ms is what OpenAI and Azure send; retry-after is RFC 9110's:
- * seconds (fractions occur) or a date.
- */
-static int64_t
-http_retry_after(CURL *easy)
-{
-    char                *end;
-    double               number;
-    time_t               at;
-    int64_t              ms;
-    struct curl_header  *header;
-
-    if (curl_easy_header(easy, "retry-after-ms", 0, CURLH_HEADER, -1, &header)
-        == CURLHE_OK)
-    {
-        number = strtod(header->value, &end);
-        if (end != header->value && number >= 0 && number < 1e12) {
-            return (int64_t) number;
-        }
-    }
-
-    if (curl_easy_header(easy, "retry-after", 0, CURLH_HEADER, -1, &header)
-        != CURLHE_OK)
-    {
-        return -1;
-    }
-
-    number = strtod(header->value, &end);
-    if (end != header->value && *end == '\0' && number >= 0 && number < 1e9) {
-        return (int64_t) (number * 1000);
-    }
-
-    at = curl_getdate(header->value, NULL);
-    if (at == -1) {
-        return -1;
-    }
-
-    ms = (int64_t) at * 1000 - loop_unix_ms();
-
-    return ms > 0 ? ms : 0;
-}
-
-
-static int
-http_should_retry(CURL *easy)
-{
-    struct curl_header  *header;
-
-    if (curl_easy_header(easy, "x-should-retry", 0, CURLH_HEADER, -1, &header)
-        != CURLHE_OK)
-    {
-        return 0;
-    }
-
-    return strcasecmp(header->value, "true") == 0 ? 1
-           : strcasecmp(header->value, "false") == 0 ? -1 : 0;
 }
 
 

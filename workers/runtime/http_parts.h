@@ -1,5 +1,6 @@
 /*
- * What http.c (calls) and http_loop.c (libcurl on libuv) share.
+ * What http.c (calls), http_loop.c (libcurl on libuv) and http_hints.c (what
+ * headers say about trying again) share.
  */
 
 #ifndef HTTP_PARTS_H
@@ -9,6 +10,10 @@
 
 #include "runtime/http.h"
 #include "runtime/task.h"
+
+
+/* ms; who names a time that is as far away as this or more names none */
+#define HTTP_MAX_RETRY_AFTER_MS  INT64_C(10000000000000)
 
 
 /* One request on its way; it lives on its task's stack. */
@@ -41,6 +46,17 @@ int http_loop_add(http_transfer_t *transfer);
 
 /* Ends a transfer that is not done. */
 void http_loop_remove(http_transfer_t *transfer);
+
+/* Sets retry_after_ms and should_retry. */
+void http_take_hints(CURL *easy, http_response_t *response);
+
+/*
+ * Of a header's value: the ms to wait, or -1.  retry-after-ms is what OpenAI
+ * and Azure send, a number; retry-after is RFC 9110's (10.2.3): seconds
+ * (fractions occur) or a date, which counts from now_ms, of Unix time.
+ */
+int64_t http_read_ms(const char *value);
+int64_t http_read_retry_after(const char *value, int64_t now_ms);
 
 
 #endif /* HTTP_PARTS_H */
