@@ -10,9 +10,11 @@
 #include "ctl/ctl.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
+#include "setter_partition.h"
 
 
-#define CTL_REDIS_MS  3000
+#define CTL_REDIS_MS   3000
+#define CTL_MEMBER_MS  5000
 
 
 static void ctl_print_table(const PGresult *result);
@@ -56,6 +58,34 @@ ctl_redis(ctl_t *ctl)
                    ? ctl->queue.refusal : "Redis does not answer");
 
     return NULL;
+}
+
+
+int
+ctl_member(ctl_t *ctl, const char *command, const char *slug,
+    const char *set, const char *member)
+{
+    int           rc;
+    char          key[SETTER_KEY_MAX];
+    unsigned      partition;
+    redisReply   *reply;
+    const char   *argv[3] = { command, key, member };
+
+    partition = setter_partition((setter_str_t) { strlen(slug), slug },
+                                 ctl->queue.partitions);
+    setter_partition_key(key, partition, ctl->queue.partitions, set);
+
+    if (redis_command(ctl->redis, 3, argv, NULL, CTL_MEMBER_MS, &reply)
+        != REDIS_REPLIED)
+    {
+        return ctl_fail("Redis does not answer");
+    }
+
+    rc = reply->type == REDIS_REPLY_ERROR
+         ? ctl_fail("Redis refused: %s", reply->str) : CTL_OK;
+    freeReplyObject(reply);
+
+    return rc;
 }
 
 

@@ -68,6 +68,14 @@ int ctl_list(ctl_t *ctl, const char *sql, const char *param, int *rows);
 /* The first migration that the database has not seen, or NULL. */
 const char *ctl_migration_missing(PGconn *pg);
 
+/*
+ * "SADD" or "SREM" of a member of one of the sets from which nginx knows
+ * tenants: "known", "keys"; of the tenant's partition.  After ctl_redis().
+ * CTL_OK, or CTL_FAILED after saying why.
+ */
+int ctl_member(ctl_t *ctl, const char *command, const char *slug,
+    const char *set, const char *member);
+
 /* How many workers are alive.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_workers(ctl_t *ctl, long long *workers);
 

@@ -10,11 +10,9 @@
 
 #include "ctl/ctl.h"
 #include "setter_apikey.h"
-#include "setter_partition.h"
 
 
-#define KEY_CALL_MS  5000
-#define KEY_ENDING   4
+#define KEY_ENDING  4
 
 
 static int key_insert(ctl_t *ctl, PGconn *pg, const char *text,
@@ -23,8 +21,6 @@ static int key_run(PGconn *pg, const char *command);
 static void key_tell(ctl_t *ctl, PGconn *pg, const char *text,
     const char *slug, const char *id);
 static int key_revoke(ctl_t *ctl, PGconn *pg, const char *which, int *n);
-static int key_publish(ctl_t *ctl, const char *command, const char *slug,
-    const char *member);
 
 
 static const char  list_sql[] =
@@ -151,7 +147,7 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
     if (PQresultStatus(result) != PGRES_TUPLES_OK) {
         rc = ctl_fail("%s", PQerrorMessage(pg));
 
-    } else if (key_publish(ctl, "SADD", slug, member) != CTL_OK) {
+    } else if (ctl_member(ctl, "SADD", slug, "keys", member) != CTL_OK) {
         rc = ctl_fail("no key was made");
 
     } else if (key_run(pg, "COMMIT") != CTL_OK) {
@@ -232,8 +228,8 @@ key_revoke(ctl_t *ctl, PGconn *pg, const char *which, int *n)
     }
 
     for (row = 0; rc == CTL_OK && row < PQntuples(result); row++) {
-        rc = key_publish(ctl, "SREM", PQgetvalue(result, row, 0),
-                         PQgetvalue(result, row, 1));
+        rc = ctl_member(ctl, "SREM", PQgetvalue(result, row, 0), "keys",
+                        PQgetvalue(result, row, 1));
         if (rc != CTL_OK) {
             ctl_fail("recorded, but not published: run it again");
         }
@@ -242,34 +238,6 @@ key_revoke(ctl_t *ctl, PGconn *pg, const char *which, int *n)
     }
 
     PQclear(result);
-
-    return rc;
-}
-
-
-static int
-key_publish(ctl_t *ctl, const char *command, const char *slug,
-    const char *member)
-{
-    int           rc;
-    char          set[SETTER_KEY_MAX];
-    unsigned      partition;
-    redisReply   *reply;
-    const char   *argv[3] = { command, set, member };
-
-    partition = setter_partition((setter_str_t) { strlen(slug), slug },
-                                 ctl->queue.partitions);
-    setter_partition_key(set, partition, ctl->queue.partitions, "keys");
-
-    if (redis_command(ctl->redis, 3, argv, NULL, KEY_CALL_MS, &reply)
-        != REDIS_REPLIED)
-    {
-        return ctl_fail("Redis does not answer");
-    }
-
-    rc = reply->type == REDIS_REPLY_ERROR
-         ? ctl_fail("Redis refused: %s", reply->str) : CTL_OK;
-    freeReplyObject(reply);
 
     return rc;
 }

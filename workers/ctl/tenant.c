@@ -13,10 +13,8 @@
 
 #include "ctl/ctl.h"
 #include "reply/settings.h"
-#include "setter_partition.h"
 
 
-#define TENANT_CALL_MS  5000
 #define TENANT_NFIELDS  6
 
 /* A field that may be set; words: the values it may have, else numbers. */
@@ -38,7 +36,6 @@ static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
 
 
 static int tenant_status(ctl_t *ctl, const char *slug, const char *status);
-static int tenant_known(ctl_t *ctl, const char *slug, const char *command);
 static int tenant_assign(const char *word, const char *params[]);
 static int tenant_check(const tenant_field_t *field, const char *value);
 static int tenant_number(const tenant_field_t *field, const char *value);
@@ -185,36 +182,11 @@ tenant_status(ctl_t *ctl, const char *slug, const char *status)
         return rc;
     }
 
-    return tenant_known(ctl, slug,
-                        strcmp(status, "active") == 0 ? "SADD" : "SREM");
-}
+    rc = ctl_member(ctl, strcmp(status, "active") == 0 ? "SADD" : "SREM", slug,
+                    "known", slug);
 
-
-static int
-tenant_known(ctl_t *ctl, const char *slug, const char *command)
-{
-    int           rc;
-    char          key[SETTER_KEY_MAX];
-    redisReply   *reply;
-    const char   *argv[3] = { command, key, slug };
-    setter_str_t  text;
-
-    text.data = slug;
-    text.len = strlen(slug);
-    setter_partition_key(key, setter_partition(text, ctl->queue.partitions),
-                         ctl->queue.partitions, "known");
-
-    if (redis_command(ctl->redis, 3, argv, NULL, TENANT_CALL_MS, &reply)
-        != REDIS_REPLIED)
-    {
-        return ctl_fail("recorded, but Redis does not answer: run it again");
-    }
-
-    rc = reply->type == REDIS_REPLY_ERROR
-         ? ctl_fail("recorded, but Redis refused: %s", reply->str) : CTL_OK;
-    freeReplyObject(reply);
-
-    return rc;
+    return rc == CTL_OK
+           ? rc : ctl_fail("recorded, but not published: run it again");
 }
 
 

@@ -1,6 +1,9 @@
 /*
- * setter:{tag}:known, a set a partition, tells the front door which tenants
- * are active; one that was merely seen is in there only once it was added.
+ * Two sets a partition tell the front door who may come in:
+ *
+ *   setter:{tag}:known  tenants that are active; one that was merely seen is
+ *                       in there only once it was added
+ *   setter:{tag}:keys   the hashes of tenants' keys
  */
 
 #include <stdio.h>
@@ -15,15 +18,23 @@
 #define REGISTRY_BEHIND      2       /* columns that a page begins behind */
 
 
-static int registry_page(worker_t *worker, const pg_answer_t *page);
+static int registry_known_page(worker_t *worker, const pg_answer_t *page);
+static int registry_keys_page(worker_t *worker, const pg_answer_t *page);
+static int registry_members(worker_t *worker, const pg_answer_t *page,
+    const char *set);
 static int registry_send(worker_t *worker, const pg_answer_t *page,
-    unsigned partition, const char *command, const char *status);
+    const char *set, unsigned partition, int in);
 
 
-static const char  registry_tenants[] =
-    "SELECT slug, status FROM tenants"
+/* What a page begins behind, tenant, member of the set, whether it is in. */
+static const char  registry_known[] =
+    "SELECT slug, slug, slug, status = 'active' FROM tenants"
     " WHERE slug > $1 AND status IN ('active', 'suspended')"
     " ORDER BY slug LIMIT $2";
+
+static const char  registry_keys[] =
+    "SELECT id, tenant, tenant || '/' || hash, revoked_at IS NULL"
+    " FROM keys WHERE id > $1 ORDER BY id LIMIT $2";
 
 
 int
@@ -48,8 +59,10 @@ registry_publish(worker_t *worker)
 int
 registry_renew(worker_t *worker)
 {
-    return registry_pages(worker, registry_tenants, 1, "", registry_page) == 0
-           && registry_publish_keys(worker) == 0
+    return registry_pages(worker, registry_known, 1, "",
+                          registry_known_page) == 0
+           && registry_pages(worker, registry_keys, 1, "0",
+                             registry_keys_page) == 0
            && registry_publish_settings(worker) == 0 ? 0 : -1;
 }
 
@@ -97,14 +110,27 @@ registry_pages(worker_t *worker, const char *sql, int keys,
 
 
 static int
-registry_page(worker_t *worker, const pg_answer_t *page)
+registry_known_page(worker_t *worker, const pg_answer_t *page)
+{
+    return registry_members(worker, page, "known");
+}
+
+
+static int
+registry_keys_page(worker_t *worker, const pg_answer_t *page)
+{
+    return registry_members(worker, page, "keys");
+}
+
+
+static int
+registry_members(worker_t *worker, const pg_answer_t *page, const char *set)
 {
     unsigned  partition;
 
     for (partition = 0; partition < worker->queue.partitions; partition++) {
-        if (registry_send(worker, page, partition, "SADD", "active") != 0
-            || registry_send(worker, page, partition, "SREM", "suspended")
-               != 0)
+        if (registry_send(worker, page, set, partition, 1) != 0
+            || registry_send(worker, page, set, partition, 0) != 0)
         {
             return -1;
         }
@@ -114,35 +140,32 @@ registry_page(worker_t *worker, const pg_answer_t *page)
 }
 
 
-/* One command for the tenants of a page that have this status. */
+/* One command for what of a page is in the partition's set, or is not. */
 static int
-registry_send(worker_t *worker, const pg_answer_t *page, unsigned partition,
-    const char *command, const char *status)
+registry_send(worker_t *worker, const pg_answer_t *page, const char *set,
+    unsigned partition, int in)
 {
     int            row, argc;
     char           key[SETTER_KEY_MAX];
-    size_t         argvlen[REGISTRY_PAGE + 2];
     redisReply    *reply;
     const char    *argv[REGISTRY_PAGE + 2];
     setter_str_t   slug;
     redis_error_e  rc;
 
-    argv[0] = command;
+    setter_partition_key(key, partition, worker->queue.partitions, set);
+
+    argv[0] = in ? "SADD" : "SREM";
     argv[1] = key;
-    argvlen[0] = strlen(command);
-    argvlen[1] = setter_partition_key(key, partition,
-                                      worker->queue.partitions, "known");
     argc = 2;
 
     for (row = 0; row < pg_rows(page, 0); row++) {
-        slug.data = pg_text(page, 0, row, 0);
+        slug.data = pg_text(page, 0, row, 1);
         slug.len = strlen(slug.data);
 
-        if (strcmp(pg_text(page, 0, row, 1), status) == 0
+        if (strcmp(pg_text(page, 0, row, 3), in ? "t" : "f") == 0
             && setter_partition(slug, worker->queue.partitions) == partition)
         {
-            argv[argc] = slug.data;
-            argvlen[argc++] = slug.len;
+            argv[argc++] = pg_text(page, 0, row, 2);
         }
     }
 
@@ -150,8 +173,8 @@ registry_send(worker_t *worker, const pg_answer_t *page, unsigned partition,
         return 0;
     }
 
-    rc = redis_command(worker->redis, argc, argv, argvlen,
-                       REGISTRY_TIMEOUT_MS, &reply);
+    rc = redis_command(worker->redis, argc, argv, NULL, REGISTRY_TIMEOUT_MS,
+                       &reply);
     if (rc == REDIS_REPLIED) {
         rc = reply->type == REDIS_REPLY_ERROR ? REDIS_UNKNOWN : rc;
         freeReplyObject(reply);

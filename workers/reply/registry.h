@@ -27,9 +27,6 @@ int registry_renew(worker_t *worker);
 int registry_pages(worker_t *worker, const char *sql, int keys,
     const char *first, int (*take)(worker_t *worker, const pg_answer_t *page));
 
-/* For registry_renew(): tenants' keys, and those revoked. */
-int registry_publish_keys(worker_t *worker);
-
 /* For registry_renew(): tenants' settings, and the lanes that are held. */
 int registry_publish_settings(worker_t *worker);
 
