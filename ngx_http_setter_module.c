@@ -370,18 +370,16 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 static ngx_http_setter_outcome_e
 ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
-    ngx_int_t                    rc;
     setter_str_t                 body;
     ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    rc = ngx_http_setter_body(r, slcf->max_job, &body);
+    outcome = ngx_http_setter_body(r, slcf->max_job, &body);
 
-    if (rc != NGX_OK) {
-        return (rc == NGX_DECLINED) ? ngx_http_setter_too_large
-                                    : ngx_http_setter_failed;
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
     }
 
     outcome = ngx_http_setter_enrich(r, ctx, &body);

@@ -4,18 +4,6 @@
 #include "ngx_http_setter_stat.h"
 
 
-/* what an envelope has besides the text of its members */
-#define NGX_HTTP_SETTER_ENVELOPE  768
-
-
-static ngx_int_t ngx_http_setter_append_lane(ngx_http_request_t *r,
-    ngx_http_setter_ctx_t *ctx);
-static ngx_int_t ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx,
-    ngx_http_setter_loc_conf_t *slcf);
-static ngx_int_t ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx,
-    setter_str_t *key);
-static ngx_int_t ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
-    ngx_http_setter_loc_conf_t *slcf);
 static ngx_http_setter_outcome_e ngx_http_setter_append_start(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
 static ngx_uint_t ngx_http_setter_append_diverts(ngx_http_setter_ctx_t *ctx);
@@ -41,13 +29,7 @@ static void ngx_http_setter_append_end(ngx_http_setter_ctx_t *ctx,
 ngx_http_setter_outcome_e
 ngx_http_setter_append(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
-    ngx_http_setter_loc_conf_t  *slcf;
-
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-
-    if (ngx_http_setter_append_id(ctx, slcf) != NGX_OK
-        || ngx_http_setter_append_lane(r, ctx) != NGX_OK)
-    {
+    if (ngx_http_setter_append_name(r, ctx) != NGX_OK) {
         return ngx_http_setter_failed;
     }
 
@@ -62,7 +44,7 @@ ngx_http_setter_append_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    if (ngx_http_setter_append_write(ctx, slcf) != NGX_OK) {
+    if (ngx_http_setter_append_write(r, ctx) != NGX_OK) {
         return ngx_http_setter_failed;
     }
 
@@ -162,131 +144,6 @@ ngx_http_setter_append_diverts(ngx_http_setter_ctx_t *ctx)
     return redis->inboxes[ctx->partition].full
            || ngx_http_setter_spool_mode(smcf->spool)
               == ngx_http_setter_spool_divert;
-}
-
-
-static ngx_int_t
-ngx_http_setter_append_lane(ngx_http_request_t *r,
-    ngx_http_setter_ctx_t *ctx)
-{
-    ngx_str_t                    value;
-    setter_buf_t                 buf;
-    setter_job_t                *job;
-    ngx_http_setter_loc_conf_t  *slcf;
-
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-
-    job = &ctx->job;
-    value.len = 0;
-
-    if (slcf->lane
-        && !slcf->format->apart
-        && ngx_http_complex_value(r, slcf->lane, &value) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    setter_buf_init(&buf, &ctx->alloc, 128);
-
-    if (slcf->format->apart) {
-        setter_lane_job(&buf, job->tenant, job->kind, job->id);
-
-    } else if (value.len) {
-        setter_lane_custom(&buf, job->tenant, ngx_http_setter_text(&value));
-
-    } else {
-        setter_lane_conversation(&buf, job->tenant,
-                                 setter_format_channel(job->provider),
-                                 job->to, job->from);
-    }
-
-    job->lane.data = buf.data;
-    job->lane.len = buf.len;
-
-    return buf.failed ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_setter_append_id(ngx_http_setter_ctx_t *ctx,
-    ngx_http_setter_loc_conf_t *slcf)
-{
-    int           rc;
-    setter_str_t  key;
-
-    if (ctx->key.len) {
-        key = ctx->key;
-
-        if (slcf->api
-            && ngx_http_setter_append_key(ctx, &key) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        rc = setter_uuid_from_key(ctx->id, ctx->job.tenant, key);
-
-    } else {
-        rc = setter_uuid_v7(ctx->id, ctx->job.received_ms);
-    }
-
-    ctx->job.id.data = ctx->id;
-    ctx->job.id.len = SETTER_UUID_LEN;
-
-    return (rc == SETTER_OK) ? NGX_OK : NGX_ERROR;
-}
-
-
-/* A message to be sent is no repeat of one that came with the same key. */
-
-static ngx_int_t
-ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx, setter_str_t *key)
-{
-    setter_buf_t  buf;
-
-    setter_buf_init(&buf, &ctx->alloc, ctx->job.kind.len + 1 + key->len);
-
-    setter_buf_append(&buf, ctx->job.kind.data, ctx->job.kind.len);
-    setter_buf_byte(&buf, '\0');
-    setter_buf_append(&buf, key->data, key->len);
-
-    key->data = buf.data;
-    key->len = buf.len;
-
-    return buf.failed ? NGX_ERROR : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_setter_append_write(ngx_http_setter_ctx_t *ctx,
-    ngx_http_setter_loc_conf_t *slcf)
-{
-    setter_job_t         *job;
-    setter_job_header_t   header;
-
-    job = &ctx->job;
-
-    ngx_memzero(&header, sizeof(setter_job_header_t));
-
-    header.id = job->id;
-    header.tenant = job->tenant;
-    header.kind = job->kind;
-    header.lane = job->lane;
-    header.received_ms = job->received_ms;
-    header.send_at_ms = ctx->send_at;
-
-    if (slcf->format && !slcf->format->apart) {
-        header.debounce_ms = slcf->debounce;
-        header.debounce_max_ms = slcf->debounce_max;
-    }
-
-    setter_buf_init(&ctx->header, &ctx->alloc, 128 + job->lane.len);
-    setter_job_header_write(&ctx->header, &header);
-
-    setter_buf_init(&ctx->envelope, &ctx->alloc,
-                    NGX_HTTP_SETTER_ENVELOPE + job->text.len + job->data.len);
-    setter_job_write(&ctx->envelope, job);
-
-    return (ctx->header.failed || ctx->envelope.failed) ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -542,61 +399,4 @@ ngx_http_setter_append_refused(ngx_http_setter_op_t *op, redisReply *reply)
     }
 
     return ngx_http_setter_unavailable;
-}
-
-
-char *
-ngx_http_setter_debounce_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_setter_loc_conf_t *slcf = conf;
-
-    ngx_str_t   *value, s;
-    ngx_msec_t   time, max;
-
-    if (slcf->debounce != NGX_CONF_UNSET_MSEC) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
-        slcf->debounce = 0;
-        slcf->debounce_max = 0;
-        return NGX_CONF_OK;
-    }
-
-    time = ngx_parse_time(&value[1], 0);
-    max = 4 * time;
-
-    if (time == (ngx_msec_t) NGX_ERROR || time == 0) {
-        return "invalid value";
-    }
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strncmp(value[2].data, "max=", 4) != 0) {
-            goto invalid;
-        }
-
-        s.data = value[2].data + 4;
-        s.len = value[2].len - 4;
-
-        max = ngx_parse_time(&s, 0);
-
-        if (max == (ngx_msec_t) NGX_ERROR || max < time) {
-            goto invalid;
-        }
-    }
-
-    slcf->debounce = time;
-    slcf->debounce_max = max;
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[2]);
-
-    return NGX_CONF_ERROR;
 }

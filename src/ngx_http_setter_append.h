@@ -28,4 +28,15 @@ ngx_http_setter_outcome_e ngx_http_setter_append_job(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
 
+/* Between the files of the append. */
+
+/* Gives ctx->job its id and its lane. */
+ngx_int_t ngx_http_setter_append_name(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+
+/* Writes ctx->header and ctx->envelope, as they go to Redis. */
+ngx_int_t ngx_http_setter_append_write(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+
+
 #endif /* _NGX_HTTP_SETTER_APPEND_H_INCLUDED_ */

@@ -6,7 +6,7 @@ static off_t ngx_http_setter_body_length(ngx_chain_t *in,
 static ngx_int_t ngx_http_setter_body_copy(ngx_chain_t *in, u_char *p);
 
 
-ngx_int_t
+ngx_http_setter_outcome_e
 ngx_http_setter_body(ngx_http_request_t *r, size_t max, setter_str_t *body)
 {
     off_t         len;
@@ -25,28 +25,29 @@ ngx_http_setter_body(ngx_http_request_t *r, size_t max, setter_str_t *body)
                    "setter body, length:%O buffers:%ui", len, buffers);
 
     if (len > (off_t) max) {
-        return NGX_DECLINED;
+        return ngx_http_setter_too_large;
     }
 
     if (len == 0) {
-        return NGX_OK;
+        return ngx_http_setter_undecided;
     }
 
     body->len = (size_t) len;
 
     if (buffers == 1 && ngx_buf_in_memory(in->buf)) {
         body->data = (char *) in->buf->pos;
-        return NGX_OK;
+        return ngx_http_setter_undecided;
     }
 
     p = ngx_pnalloc(r->pool, body->len);
     if (p == NULL) {
-        return NGX_ERROR;
+        return ngx_http_setter_failed;
     }
 
     body->data = (char *) p;
 
-    return ngx_http_setter_body_copy(in, p);
+    return (ngx_http_setter_body_copy(in, p) == NGX_OK)
+           ? ngx_http_setter_undecided : ngx_http_setter_failed;
 }
 
 

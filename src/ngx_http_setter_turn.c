@@ -227,18 +227,17 @@ static ngx_http_setter_outcome_e
 ngx_http_setter_order_body(ngx_http_request_t *r,
     ngx_http_setter_order_t *order)
 {
-    ngx_int_t                    rc;
     setter_str_t                 body;
     setter_json_error_e          error;
+    ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    rc = ngx_http_setter_body(r, slcf->max_job, &body);
+    outcome = ngx_http_setter_body(r, slcf->max_job, &body);
 
-    if (rc != NGX_OK) {
-        return (rc == NGX_DECLINED) ? ngx_http_setter_too_large
-                                    : ngx_http_setter_failed;
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
     }
 
     error = setter_json_read(body.data, body.len, 0,
