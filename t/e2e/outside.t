@@ -19,9 +19,7 @@ sub key {
     my ($tenant) = @_;
     chomp(my $key = $stack->ctl('key', 'add', $tenant));
     $stack->ctl('tenant', 'add', $tenant);
-    $stack->psql("UPDATE tenants SET worker = 'outside' WHERE slug = '$tenant'");
-    $stack->redis->fcall('setter_tenant', 1, 'setter:{mm}:inbox', $tenant,
-        outside => 1);
+    $stack->ctl('tenant', 'set', $tenant, 'worker=outside');
     return $key;
 }
 
