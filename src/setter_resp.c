@@ -7,6 +7,7 @@
 
 #define SETTER_RESP_MIN_OUT       4096
 #define SETTER_RESP_MAX_ELEMENTS  (1024 * 1024)     /* of one array */
+#define SETTER_RESP_MAX_DEPTH     9                 /* arrays in arrays */
 
 /* of createArray() */
 #if HIREDIS_MAJOR < 1
@@ -69,12 +70,24 @@ setter_resp_reader(void)
 }
 
 
-/* The count is the server's word, and memory is taken before any element. */
+/*
+ * The count is the server's word, and memory is taken before any element.
+ * How deep arrays may be nested hiredis limits only before its 1.0.
+ */
 static void *
 setter_resp_array(const redisReadTask *task, setter_resp_count_t n)
 {
-    return n <= SETTER_RESP_MAX_ELEMENTS ? setter_resp_hiredis_array(task, n)
-                                         : NULL;
+    int                   depth;
+    const redisReadTask  *outer;
+
+    depth = 1;
+
+    for (outer = task->parent; outer != NULL; outer = outer->parent) {
+        depth++;
+    }
+
+    return n <= SETTER_RESP_MAX_ELEMENTS && depth <= SETTER_RESP_MAX_DEPTH
+           ? setter_resp_hiredis_array(task, n) : NULL;
 }
 
 
