@@ -228,13 +228,15 @@ static channel_result_e
 manychat_judge_error(const http_response_t *response,
     const setter_json_value_t *values)
 {
-    int     own;
-    size_t  i;
+    int           own;
+    size_t        i;
+    setter_str_t  code;
 
     own = setter_str_is(values[MANYCHAT_STATUS].text, "error");
+    code = values[MANYCHAT_CODE].text;
 
     for (i = 0; own && i < MANYCHAT_NERRORS; i++) {
-        if (setter_str_is(values[MANYCHAT_CODE].text, manychat_errors[i].code)) {
+        if (setter_str_is(code, manychat_errors[i].code)) {
             return manychat_errors[i].result;
         }
     }

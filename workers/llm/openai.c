@@ -226,8 +226,13 @@ openai_judge_error(const http_response_t *response,
     status = response->status;
 
     if (status / 100 == 2) {
-        status = code->type == SETTER_JSON_NUMBER ? openai_number(code->text)
-                 : setter_str_is(type->text, "invalid_request_error") ? 400 : 500;
+        if (code->type == SETTER_JSON_NUMBER) {
+            status = openai_number(code->text);
+
+        } else {
+            status = setter_str_is(type->text, "invalid_request_error") ? 400
+                                                                        : 500;
+        }
     }
 
     if (!openai_find(code->text, &answer->error)
