@@ -34,9 +34,12 @@ FUZZ_MAIN     = $(BUILD)/t/fuzz/replay.o
 FUZZERS       = $(patsubst t/fuzz/%.c,$(BUILD)/t/fuzz/%,\
                 $(filter-out t/fuzz/replay.c,$(wildcard t/fuzz/*.c)))
 MODULE        = $(BUILD)/ngx_http_setter_module.so
+# allocators that fail, and a module that asks them for nginx's memory
+MEMORY        = $(BUILD)/t/memory/preload.so \
+                $(BUILD)/t/memory/ngx_http_setter_module.so
 MODULE_SRCS   = config ngx_http_setter_module.c $(wildcard src/*)
 
-.PHONY: all module workers unit fuzzers run stop test test-genuine lint \
+.PHONY: all module workers unit fuzzers memory run stop test test-genuine lint \
         check-asan check-compat fault fuzz bench install clean
 
 all: module workers
@@ -48,6 +51,8 @@ workers: $(PROGRAMS)
 unit: $(UNIT_TESTS) $(FUZZERS)
 
 fuzzers: $(FUZZERS)
+
+memory: $(MEMORY)
 
 $(MODULE): $(MODULE_SRCS)
 	@BUILD=$(BUILD) NGINX_SRC=$(NGINX_SRC) scripts/build-module
@@ -80,6 +85,15 @@ $(FUZZERS): $(BUILD)/t/fuzz/%: $(BUILD)/t/fuzz/%.o $(FUZZ_MAIN) \
             $(BUILD)/libsetter.a
 	$(CC) -o $@ $^ $(LDFLAGS) $(SETTER_LIBS)
 
+$(BUILD)/t/memory/preload.so: t/lib/memory/preload.c t/lib/memory/memory.h
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -shared -fPIC -o $@ $<
+
+$(BUILD)/t/memory/ngx_http_setter_module.so: $(MODULE) \
+                t/lib/memory/pool.c t/lib/memory/memory.h scripts/build-memory
+	@mkdir -p $(@D)
+	@BUILD=$(BUILD) NGINX_SRC=$(NGINX_SRC) scripts/build-memory
+
 run:
 	@scripts/setup
 	@scripts/run
@@ -89,7 +103,7 @@ stop:
 
 test:
 	@scripts/setup
-	@$(MAKE) --no-print-directory all unit
+	@$(MAKE) --no-print-directory all unit memory
 	@scripts/test
 
 test-genuine:

@@ -1,9 +1,8 @@
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_recent.h"
 #include "ngx_http_setter_stat.h"
+#include "setter_digest.h"
 #include "setter_quota.h"
-
-#include <openssl/sha.h>
 
 
 /* ms for which Redis's answer counts */
@@ -13,6 +12,8 @@
 
 static ngx_uint_t ngx_http_setter_admit_unknown(
     ngx_http_setter_main_conf_t *smcf, ngx_str_t *slug);
+static ngx_int_t ngx_http_setter_admit_digest(ngx_str_t *slug,
+    u_char *digest);
 static ngx_http_setter_outcome_e ngx_http_setter_admit_facts(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, uint64_t facts);
 static ngx_int_t ngx_http_setter_admit_take(ngx_http_setter_ctx_t *ctx,
@@ -63,11 +64,23 @@ ngx_http_setter_admit_unknown(ngx_http_setter_main_conf_t *smcf,
     u_char      digest[NGX_HTTP_SETTER_RECENT_DIGEST];
     ngx_msec_t  age;
 
-    (void) SHA256(slug->data, slug->len, digest);
-
-    return ngx_http_setter_recent_get(smcf->recent, digest, &age)
-           == NGX_DECLINED
+    return ngx_http_setter_admit_digest(slug, digest) == NGX_OK
+           && ngx_http_setter_recent_get(smcf->recent, digest, &age)
+              == NGX_DECLINED
            && age < NGX_HTTP_SETTER_ADMIT_UNKNOWN;
+}
+
+
+/* NGX_ERROR: memory is short, and nothing can be remembered of the tenant. */
+
+static ngx_int_t
+ngx_http_setter_admit_digest(ngx_str_t *slug, u_char *digest)
+{
+    setter_str_t  text;
+
+    text = ngx_http_setter_text(slug);
+
+    return (setter_digest(digest, &text, 1) == SETTER_OK) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -250,8 +263,9 @@ ngx_http_setter_admit_learn(ngx_http_setter_ctx_t *ctx,
         ctx->place->facts = facts;
 
     } else if (!ctx->known) {
-        (void) SHA256(ctx->tenant.data, ctx->tenant.len, digest);
-        ngx_http_setter_recent_put(smcf->recent, digest, 0);
+        if (ngx_http_setter_admit_digest(&ctx->tenant, digest) == NGX_OK) {
+            ngx_http_setter_recent_put(smcf->recent, digest, 0);
+        }
 
     } else if (!smcf->crowded) {
         smcf->crowded = 1;

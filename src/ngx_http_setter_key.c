@@ -15,9 +15,10 @@ static void ngx_http_setter_key_done(ngx_http_setter_op_t *op,
 static void ngx_http_setter_key_unasked(ngx_http_setter_key_t *key);
 
 
-void
+ngx_int_t
 ngx_http_setter_key_find(ngx_http_request_t *r, ngx_http_setter_key_t *key)
 {
+    int                           rc;
     setter_str_t                  text;
     ngx_http_setter_main_conf_t  *smcf;
 
@@ -25,12 +26,18 @@ ngx_http_setter_key_find(ngx_http_request_t *r, ngx_http_setter_key_t *key)
 
     if (ngx_http_setter_key_text(r, &text) != NGX_OK) {
         key->state = ngx_http_setter_key_absent;
-        return;
+        return NGX_OK;
     }
 
-    if (setter_apikey_read(&key->apikey, text) != SETTER_OK) {
+    rc = setter_apikey_read(&key->apikey, text);
+
+    if (rc == SETTER_NO_MEMORY) {
+        return NGX_ERROR;
+    }
+
+    if (rc != SETTER_OK) {
         key->state = ngx_http_setter_key_wrong;
-        return;
+        return NGX_OK;
     }
 
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
@@ -43,6 +50,8 @@ ngx_http_setter_key_find(ngx_http_request_t *r, ngx_http_setter_key_t *key)
         key->tenant.len = key->apikey.tenant.len;
         key->tenant.data = (u_char *) key->apikey.tenant.data;
     }
+
+    return NGX_OK;
 }
 
 

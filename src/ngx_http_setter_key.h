@@ -62,8 +62,11 @@ struct ngx_http_setter_key_s {
 };
 
 
-/* Sets key->state and key->tenant by the header and what is remembered. */
-void ngx_http_setter_key_find(ngx_http_request_t *r,
+/*
+ * Sets key->state and key->tenant by the header and what is remembered.
+ * NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_setter_key_find(ngx_http_request_t *r,
     ngx_http_setter_key_t *key);
 
 /*

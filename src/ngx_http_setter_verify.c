@@ -50,7 +50,9 @@ ngx_http_setter_verify_key(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         return NGX_ERROR;
     }
 
-    ngx_http_setter_key_find(r, ctx->bearer);
+    if (ngx_http_setter_key_find(r, ctx->bearer) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     switch (ctx->bearer->state) {
 

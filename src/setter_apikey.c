@@ -1,5 +1,4 @@
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 
 #include "setter_apikey.h"
 
@@ -45,9 +44,11 @@ setter_apikey_read(setter_apikey_t *key, setter_str_t text)
         return SETTER_ERROR;
     }
 
-    key->tenant = slug;
+    if (setter_digest(key->digest, &text, 1) != SETTER_OK) {
+        return SETTER_NO_MEMORY;
+    }
 
-    SHA256((const unsigned char *) text.data, text.len, key->digest);
+    key->tenant = slug;
 
     return SETTER_OK;
 }
@@ -110,20 +111,15 @@ size_t
 setter_apikey_member(char member[SETTER_APIKEY_MEMBER_MAX + 1],
     const setter_apikey_t *key)
 {
-    int    i;
     char  *p;
-
-    static const char  hex[] = "0123456789abcdef";
 
     memcpy(member, key->tenant.data, key->tenant.len);
 
     p = member + key->tenant.len;
     *p++ = '/';
 
-    for (i = 0; i < SETTER_APIKEY_DIGEST; i++) {
-        *p++ = hex[key->digest[i] >> 4];
-        *p++ = hex[key->digest[i] & 0x0f];
-    }
+    setter_digest_hex(p, key->digest);
+    p += SETTER_DIGEST_HEX;
 
     *p = '\0';
 

@@ -7,24 +7,26 @@
 #ifndef SETTER_APIKEY_H
 #define SETTER_APIKEY_H
 
+#include "setter_digest.h"
 #include "setter_job.h"
 
 
 #define SETTER_APIKEY_SECRET      43
 #define SETTER_APIKEY_MAX         (4 + SETTER_SLUG_MAX + 1                    \
                                    + SETTER_APIKEY_SECRET)
-#define SETTER_APIKEY_DIGEST      32
-#define SETTER_APIKEY_HEX         (2 * SETTER_APIKEY_DIGEST)
-#define SETTER_APIKEY_MEMBER_MAX  (SETTER_SLUG_MAX + 1 + SETTER_APIKEY_HEX)
+#define SETTER_APIKEY_MEMBER_MAX  (SETTER_SLUG_MAX + 1 + SETTER_DIGEST_HEX)
 
 
 typedef struct {
-    setter_str_t   tenant;                          /* in the text read */
-    unsigned char  digest[SETTER_APIKEY_DIGEST];    /* SHA-256 of the text */
+    setter_str_t   tenant;                  /* in the text read */
+    unsigned char  digest[SETTER_DIGEST];   /* SHA-256 of the text */
 } setter_apikey_t;
 
 
-/* SETTER_ERROR when text is no such key; then there is no tenant. */
+/*
+ * SETTER_ERROR when text is no such key, SETTER_NO_MEMORY when that cannot be
+ * told; then there is no tenant.
+ */
 int setter_apikey_read(setter_apikey_t *key, setter_str_t text);
 
 /*

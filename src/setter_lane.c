@@ -1,11 +1,10 @@
-#include <openssl/sha.h>
-
+#include "setter_digest.h"
 #include "setter_job.h"
 
 
 #define SETTER_LANE_MARK    "%~"        /* no encoding gives it */
 #define SETTER_LANE_DIGEST  (sizeof(SETTER_LANE_MARK) - 1                     \
-                             + 2 * SHA256_DIGEST_LENGTH)
+                             + SETTER_DIGEST_HEX)
 
 
 static void setter_lane_part(setter_buf_t *buf, setter_str_t part);
@@ -81,17 +80,25 @@ setter_lane_part(setter_buf_t *buf, setter_str_t part)
 static void
 setter_lane_end(setter_buf_t *buf, size_t start)
 {
-    int                 i;
-    size_t              keep;
-    unsigned char       digest[SHA256_DIGEST_LENGTH];
-
-    static const char   hex[] = "0123456789abcdef";
+    int            i;
+    char           hex[SETTER_DIGEST_HEX];
+    size_t         keep;
+    setter_str_t   lane;
+    unsigned char  digest[SETTER_DIGEST];
 
     if (buf->failed || buf->len - start <= SETTER_LANE_MAX) {
         return;
     }
 
-    SHA256((unsigned char *) buf->data + start, buf->len - start, digest);
+    lane.data = buf->data + start;
+    lane.len = buf->len - start;
+
+    if (setter_digest(digest, &lane, 1) != SETTER_OK) {
+        buf->failed = 1;
+        return;
+    }
+
+    setter_digest_hex(hex, digest);
 
     keep = start + SETTER_LANE_MAX - SETTER_LANE_DIGEST;
 
@@ -105,8 +112,5 @@ setter_lane_end(setter_buf_t *buf, size_t start)
     buf->len = keep;
     setter_buf_text(buf, SETTER_LANE_MARK);
 
-    for (i = 0; i < SHA256_DIGEST_LENGTH; i++) {
-        setter_buf_byte(buf, hex[digest[i] >> 4]);
-        setter_buf_byte(buf, hex[digest[i] & 0x0f]);
-    }
+    setter_buf_append(buf, hex, sizeof(hex));
 }

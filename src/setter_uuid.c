@@ -1,8 +1,8 @@
 #include <pthread.h>
 #include <string.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "setter_digest.h"
 #include "setter_uuid.h"
 
 
@@ -12,7 +12,6 @@
 
 static int setter_uuid_random(unsigned char *out, size_t len);
 static void setter_uuid_forked(void);
-static EVP_MD_CTX *setter_uuid_sha256(void);
 static void setter_uuid_text(char *out, unsigned char *id, unsigned version);
 
 
@@ -48,18 +47,10 @@ int
 setter_uuid_from_key(char out[SETTER_UUID_LEN], setter_str_t tenant,
     setter_str_t key)
 {
-    EVP_MD_CTX     *sha;
-    unsigned char   digest[EVP_MAX_MD_SIZE];
+    unsigned char        digest[SETTER_DIGEST];
+    const setter_str_t   texts[] = { tenant, { 1, "" }, key };
 
-    sha = setter_uuid_sha256();
-
-    if (sha == NULL
-        || EVP_DigestInit_ex(sha, NULL, NULL) != 1
-        || EVP_DigestUpdate(sha, tenant.data, tenant.len) != 1
-        || EVP_DigestUpdate(sha, "", 1) != 1
-        || EVP_DigestUpdate(sha, key.data, key.len) != 1
-        || EVP_DigestFinal_ex(sha, digest, NULL) != 1)
-    {
+    if (setter_digest(digest, texts, 3) != SETTER_OK) {
         return SETTER_ERROR;
     }
 
@@ -126,31 +117,6 @@ static void
 setter_uuid_forked(void)
 {
     setter_uuid_pool.left = 0;
-}
-
-
-/* One context a process: looking the digest up costs more than using it. */
-static EVP_MD_CTX *
-setter_uuid_sha256(void)
-{
-    EVP_MD_CTX         *made;
-
-    static EVP_MD_CTX  *sha;
-
-    if (sha == NULL) {
-        made = EVP_MD_CTX_new();
-
-        if (made != NULL
-            && EVP_DigestInit_ex(made, EVP_sha256(), NULL) != 1)
-        {
-            EVP_MD_CTX_free(made);
-            made = NULL;
-        }
-
-        sha = made;
-    }
-
-    return sha;
 }
 
 

@@ -95,7 +95,7 @@ check_key(setter_str_t text)
     fuzz_holds(setter_slug_valid(key.tenant));
     len = setter_apikey_member(member, &key);
     fuzz_holds(len == strlen(member));
-    fuzz_holds(len == key.tenant.len + 1 + SETTER_APIKEY_HEX);
+    fuzz_holds(len == key.tenant.len + 1 + SETTER_DIGEST_HEX);
     fuzz_holds(memcmp(member, key.tenant.data, key.tenant.len) == 0);
     fuzz_holds(member[key.tenant.len] == '/');
 }

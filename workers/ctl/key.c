@@ -127,7 +127,12 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
     const char      *params[4];
     setter_apikey_t  key;
 
-    setter_apikey_read(&key, (setter_str_t) { strlen(text), text });
+    if (setter_apikey_read(&key, (setter_str_t) { strlen(text), text })
+        != SETTER_OK)
+    {
+        return ctl_fail("no memory");
+    }
+
     setter_apikey_member(member, &key);
 
     params[0] = slug;
