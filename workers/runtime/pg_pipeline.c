@@ -16,6 +16,7 @@ static int pg_send_query(pg_conn_t *conn, pg_unit_t *unit, int query,
 static unsigned pg_prepare(pg_conn_t *conn, pg_unit_t *unit, const char *sql);
 static void pg_add_step(pg_unit_t *unit, unsigned statement, int query,
     int makes);
+static int pg_out_of_step(const pg_step_t *step, const PGresult *result);
 static void pg_step_failed(pg_conn_t *conn, pg_unit_t *unit,
     const pg_step_t *step, const PGresult *result);
 
@@ -168,6 +169,14 @@ pg_take_result(pg_conn_t *conn, PGresult *result)
     unit = conn->sent.first;
     step = unit->at < unit->nsteps ? &unit->steps[unit->at] : NULL;
 
+    if (pg_out_of_step(step, result)) {
+        pg_conn_lost(conn, PQresultErrorMessage(result)[0] != '\0'
+                           ? PQresultErrorMessage(result)
+                           : "results came out of step");
+        PQclear(result);
+        return;
+    }
+
     switch (PQresultStatus(result)) {
 
     case PGRES_PIPELINE_SYNC:
@@ -189,6 +198,32 @@ pg_take_result(pg_conn_t *conn, PGresult *result)
 
     unit->at++;
     PQclear(result);
+}
+
+
+/*
+ * Where libpq has no memory it makes an error of its own, without a SQLSTATE,
+ * and may leave out a result, the Sync's even: those that follow would be
+ * taken for other queries'.
+ */
+static int
+pg_out_of_step(const pg_step_t *step, const PGresult *result)
+{
+    switch (PQresultStatus(result)) {
+
+    case PGRES_PIPELINE_SYNC:
+        return step != NULL;
+
+    case PGRES_COMMAND_OK:
+    case PGRES_TUPLES_OK:
+        return step == NULL;
+
+    case PGRES_PIPELINE_ABORTED:
+        return 0;
+
+    default:
+        return PQresultErrorField(result, PG_DIAG_SQLSTATE) == NULL;
+    }
 }
 
 
