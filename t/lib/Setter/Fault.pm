@@ -244,6 +244,9 @@ sub metric {
     return $answer->{content} =~ /^\Q$name\E (\S+)$/m ? $1 : -1;
 }
 
+# For who looks into what happened.
+sub say { shift; print STDERR map { "# $_\n" } @_ }
+
 # How many turns a worker has in hand.
 sub turns_of {
     my ($self, $service) = @_;

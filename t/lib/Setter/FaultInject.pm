@@ -14,6 +14,7 @@ use IPC::Run ();
 use Redis;
 use Setter::FaultBefore;
 use Setter::FaultProxy;
+use Setter::Memory;
 use Setter::Worker;
 use Socket qw(SOCK_STREAM);
 use Time::HiRes qw(sleep time);
@@ -128,6 +129,44 @@ sub mix_versions {
         sub { scalar $old->turns });
     my $status = $old->stop;
     die "the other version's worker ended with status $status\n" if $status;
+    return $at;
+}
+
+# Why memory cannot be made short, or undef.
+sub needs_memory { return Setter::Memory::lacks() }
+
+# Two workers of our own take the places of the stack's; one in so many of
+# their allocations fails, the libraries' too.  One that dies of it is replaced.
+sub starve_workers {
+    my ($run, %args) = @_;
+    my $memory = Setter::Memory->new;
+    my @start = ($run->worker_environment, $memory->environment);
+    hold_service($run, $_) for qw(worker.1 worker.2);
+    my @workers = map { Setter::Worker->start(@start) } 1 .. 2;
+    $run->stack->wait_for('them to take turns', 20, sub {
+        !grep { !$_->turns } @workers;
+    });
+
+    my ($until, $at, @died) = (time + $args{seconds}, time);
+    $memory->fail_some('libc', $args{one_in}, $run->{seed});
+    while (time < $until) {
+        sleep 0.05;
+        for my $worker (grep { !$_->runs } @workers) {
+            push @died, "$worker->{end}: "
+                . (($worker->text =~ /(.*)\n\z/)[0] // '');
+            $worker = Setter::Worker->start(@start);
+        }
+    }
+    my ($count, $failed) = $memory->stop;
+    $run->say("$failed of $count allocations failed, of which "
+        . @died . ' workers died', @died);
+
+    $at = time;
+    $_->stop for @workers;
+    $run->stack->signal('CONT', 'run');
+    $run->stack->wait_for('the workers to be back', OUTAGE, sub {
+        2 == grep { $run->stack->pid($_) } qw(worker.1 worker.2);
+    });
     return $at;
 }
 

@@ -47,6 +47,12 @@ sub rows {
           inject => 'stop_worker', cuts => 1, within => LEASE + 1,
           long => { seconds => 30 }, short => { seconds => 5 } },
 
+        { name => 'worker-memory', prepare => 'needs_memory',
+          title => 'memory of the workers short', inject => 'starve_workers',
+          cuts => 1, within => LEASE + SEND + 1,
+          long => { seconds => 60, one_in => 500 },
+          short => { seconds => 5, one_in => 500 } },
+
         { name => 'versions', only => 'long', prepare => 'build_before',
           title => 'workers of two versions, functions lost, kill -9',
           inject => 'mix_versions', cuts => 1, within => LEASE + SEND + 1,

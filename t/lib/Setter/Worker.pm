@@ -60,6 +60,18 @@ sub wait {
     return $? >> 8;
 }
 
+# Whether it still runs; one that has ended is reaped, its "end" says how.
+sub runs {
+    my ($self) = @_;
+
+    local $?;
+    return 0 if !$self->{pid};
+    return 1 if waitpid($self->{pid}, POSIX::WNOHANG()) == 0;
+    delete $self->{pid};
+    $self->{end} = $? & 127 ? 'signal ' . ($? & 127) : 'status ' . ($? >> 8);
+    return 0;
+}
+
 sub signal { kill $_[1], $_[0]{pid} or die "kill: $!" }
 
 # Ends it; its exit status.
