@@ -648,6 +648,45 @@ subtest 'a message goes out through Infobip' => sub {
               AND direction = 'out'"), $sent->{id}, "the provider's is kept");
 };
 
+subtest 'a message goes out through Meta' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    my $id = message($lane, 'Hello', provider => 'meta',
+        to => '100000000000009');
+
+    wait_job($id, 'done');
+    my ($sent) = grep { $_->{to} eq $chat } @{ $sandbox->sent };
+    is($sent->{provider}, 'meta', 'it was Meta');
+    is($sent->{from}, '100000000000009', 'from the number it came to');
+    is($sent->{raw}{biz_opaque_callback_data},
+       value("SELECT id FROM messages WHERE turn = '$id'
+              AND direction = 'out'"), 'our message id travels along');
+    is(value("SELECT provider_id FROM messages WHERE turn = '$id'
+              AND direction = 'out'"), $sent->{id}, "the provider's is kept");
+};
+
+subtest 'a message of Meta that came to no number of ours' => sub {
+    fresh();
+    my $worker = worker();
+    my $id = message(lane(), 'Hello', provider => 'meta', to => undef);
+
+    wait_job($id, 'done');
+    my ($sent) = grep { $_->{to} eq $chat } @{ $sandbox->sent };
+    is($sent->{from}, '100000000000001', 'META_PHONE_NUMBER_ID answers');
+};
+
+subtest 'Meta refuses for good: the message is failed, and why' => sub {
+    fresh({ meta => { status => { 404 => 1 } } });
+    my $worker = worker();
+    my $id = message(lane(), 'Hello', provider => 'meta');
+
+    wait_job($id, 'failed');
+    like(reason($id), qr/404 132001/, 'with its code');
+    is(scalar(grep { $_->{to} eq $chat } @{ $sandbox->sent }), 0,
+        'and nothing was sent');
+};
+
 
 # --- settings
 

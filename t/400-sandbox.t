@@ -47,6 +47,18 @@ sub infobip {
     return $sandbox->post($path, $body, Authorization => 'App key');
 }
 
+sub meta {
+    my ($body, $path) = @_;
+
+    return $sandbox->post($path // '/v23.0/100000000000001/messages', $body,
+                          Authorization => 'Bearer token');
+}
+
+sub whatsapp {
+    return { messaging_product => 'whatsapp', to => '15550104330',
+             type => 'text', text => { body => 'We open at nine.' }, @_ };
+}
+
 sub text_message {
     return { from => '15550100299', to => '15550104330',
              content => { text => 'We open at nine.' }, @_ };
@@ -296,6 +308,64 @@ subtest 'infobip' => sub {
     is $answer->{requestError}{serviceException}{messageId}, 'UNAUTHORIZED',
         'no key: messageId';
     is((infobip('/whatsapp/1/nope', {}))[0], 404, 'unknown path');
+    is @{ $sandbox->sent($seq) }, 4, 'what is refused is not sent';
+};
+
+
+subtest 'meta' => sub {
+    my $seq = last_seq();
+    my ($status, $answer) = meta(whatsapp());
+    my ($message) = @{ $sandbox->sent($seq) };
+
+    is $status, 200, 'status';
+    is $answer->{contacts}[0]{wa_id}, '15550104330', 'contact';
+    like $answer->{messages}[0]{id}, qr/^wamid\./, 'an id';
+    is $message->{provider}, 'meta', 'sent: provider';
+    is $message->{id}, $answer->{messages}[0]{id}, 'sent: id';
+    is $message->{from}, '100000000000001', 'sent: from';
+    is $message->{text}, 'We open at nine.', 'sent: text';
+
+    my $scoped = whatsapp(recipient => 'US.1349');
+    delete $scoped->{to};
+    ($status, $answer) = meta($scoped);
+    is $answer->{contacts}[0]{user_id}, 'US.1349', 'a business-scoped id';
+
+    ($status, $answer) = meta(whatsapp(type => 'template', template => {
+        name => 'order_update', language => { code => 'en_US' },
+        components => [ { type => 'body', parameters => [
+            { type => 'text', text => 'A-1' } ] } ] }));
+    is $status, 200, 'template';
+    is $sandbox->sent($seq)->[2]{text}, 'order_update A-1', 'template: text';
+
+    ($status, $answer) = meta({ messaging_product => 'whatsapp',
+        status => 'read', message_id => 'wamid.1' });
+    ok $answer->{success}, 'a read receipt';
+    is @{ $sandbox->sent($seq) }, 3, 'which is no message';
+
+    my @wrong = (
+        [ 'product', whatsapp(messaging_product => 'sms'), 100 ],
+        [ 'to', whatsapp(to => ''), 100 ],
+        [ 'text', whatsapp(text => { body => 'x' x 4097 }), 131009 ],
+        [ 'type', whatsapp(type => 'fax'), 131051 ],
+        [ 'template', whatsapp(type => 'template'), 131009 ],
+    );
+
+    for my $case (@wrong) {
+        ($status, $answer) = meta($case->[1]);
+        is $status, 400, "$case->[0]: 400";
+        is $answer->{error}{code}, $case->[2], "$case->[0]: code";
+    }
+
+    is((meta(whatsapp(text => { body => "\x{e9}" x 4096 })))[0], 200,
+        'the limit is in characters');
+    ($status, $answer) = $sandbox->post('/v23.0/1/messages', whatsapp());
+    is "$status $answer->{error}{code}", '401 190', 'no token';
+    is((meta(whatsapp(), '/v23.0/1/nope'))[0], 404, 'unknown path');
+
+    $sandbox->behave({ meta => { status => { 429 => 1 } } });
+    ($status, $answer) = meta(whatsapp());
+    is "$status $answer->{error}{code}", '429 130429', 'a limit';
+    $sandbox->behave({});
     is @{ $sandbox->sent($seq) }, 4, 'what is refused is not sent';
 };
 

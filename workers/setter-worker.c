@@ -39,6 +39,9 @@ typedef struct {
     const char  *infobip_base_url;
     const char  *infobip_api_key;
     const char  *infobip_sender;
+    const char  *meta_base_url;
+    const char  *meta_access_token;
+    const char  *meta_phone_number_id;
     const char  *system_prompt;
     long         memory_exchanges;
     long         concurrency;
@@ -116,6 +119,14 @@ static const config_setting_t  settings_table[] = {
                    "key of Infobip's API"),
     setting_text("INFOBIP_SENDER", "infobip-sender", infobip_sender, NULL,
                  "our number, where the message did not come to one"),
+    setting_text("META_BASE_URL", "meta-base-url", meta_base_url,
+                 "https://graph.facebook.com/v23.0",
+                 "Meta's API, with the version"),
+    setting_secret("META_ACCESS_TOKEN", "meta-access-token",
+                   meta_access_token, "token of Meta's API"),
+    setting_text("META_PHONE_NUMBER_ID", "meta-phone-number-id",
+                 meta_phone_number_id, NULL,
+                 "our number's id, where the message did not come to one"),
     setting_text("SETTER_SYSTEM_PROMPT", "system-prompt", system_prompt,
                  "You answer messages from customers. Be friendly and brief,"
                  " and answer in the language they write in.",
@@ -288,6 +299,10 @@ worker_set(void)
     worker.accounts[1].account.base_url = settings.infobip_base_url;
     worker.accounts[1].account.api_key = settings.infobip_api_key;
     worker.accounts[1].account.sender = settings.infobip_sender;
+    worker.accounts[2].provider = "meta";
+    worker.accounts[2].account.base_url = settings.meta_base_url;
+    worker.accounts[2].account.api_key = settings.meta_access_token;
+    worker.accounts[2].account.sender = settings.meta_phone_number_id;
 
     worker.system_prompt = settings.system_prompt;
     worker.memory_exchanges = settings.memory_exchanges;

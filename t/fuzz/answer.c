@@ -5,6 +5,7 @@
 
 #include "channel/infobip.h"
 #include "channel/manychat.h"
+#include "channel/meta.h"
 #include "channel/provider.h"
 #include "fuzz.h"
 #include "llm/provider.h"
@@ -72,6 +73,8 @@ check_channel(setter_str_t name, const http_response_t *response,
 
     if (setter_str_is(name, "infobip")) {
         infobip_judge(response, &answer, arena);
+    } else if (setter_str_is(name, "meta")) {
+        meta_judge(response, &answer, arena);
     } else {
         manychat_judge(response, &answer, arena);
     }

@@ -14,6 +14,7 @@
 static const channel_t *const  channels[] = {
     &channel_infobip,
     &channel_manychat,
+    &channel_meta,
 };
 
 

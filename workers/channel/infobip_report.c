@@ -2,7 +2,6 @@
  * Infobip: delivery and seen reports, of which a request brings any number.
  */
 
-#include <stdio.h>
 #include <string.h>
 
 #include "channel/infobip.h"
@@ -41,12 +40,7 @@ static const struct {
 
 #define REPORT_NSTATES  (sizeof(report_states) / sizeof(report_states[0]))
 
-#define REPORT_CHUNK     SETTER_JSON_MAX_PATHS  /* elements read at a time */
-#define REPORT_PATH_MAX  24
 
-
-static int report_chunk(setter_str_t json, int first,
-    setter_json_value_t *values, arena_t *arena);
 static int report_read(const setter_json_value_t *element,
     channel_report_t *report, arena_t *arena);
 static const char *report_state(const setter_json_value_t *values);
@@ -57,80 +51,8 @@ int
 infobip_reports(setter_str_t json, channel_report_t **reports, int *unused,
     arena_t *arena)
 {
-    int                   i, n, first, elements;
-    channel_report_t     *grown;
-    setter_json_value_t   values[REPORT_CHUNK];
-
-    n = 0;
-    first = 0;
-    *reports = NULL;
-    *unused = 0;
-
-    do {
-        elements = report_chunk(json, first, values, arena);
-        grown = arena_get(arena, (size_t) (n + REPORT_CHUNK)
-                                 * sizeof(channel_report_t));
-        if (elements < 0 || grown == NULL) {
-            return -1;
-        }
-
-        if (n > 0) {
-            memcpy(grown, *reports, (size_t) n * sizeof(channel_report_t));
-        }
-        *reports = grown;
-
-        for (i = 0; i < elements; i++) {
-            if (report_read(&values[i], &grown[n], arena)) {
-                n++;
-            } else {
-                (*unused)++;
-            }
-        }
-
-        first += REPORT_CHUNK;
-
-    } while (elements == REPORT_CHUNK);
-
-    return n;
-}
-
-
-/* The elements of "results" from the first on; -1: no memory. */
-static int
-report_chunk(setter_str_t json, int first, setter_json_value_t *values,
-    arena_t *arena)
-{
-    int                 i;
-    char                names[REPORT_CHUNK][REPORT_PATH_MAX];
-    setter_json_path_t  paths[REPORT_CHUNK];
-
-    for (i = 0; i < REPORT_CHUNK; i++) {
-        snprintf(names[i], REPORT_PATH_MAX, "results.%d", first + i);
-        paths[i].path = names[i];
-        paths[i].flags = SETTER_JSON_TEXT;
-    }
-
-    switch (setter_json_read(json.data, json.len, SETTER_JSON_REPAIR, paths,
-                             REPORT_CHUNK, values, NULL, arena_alloc(arena)))
-    {
-
-    case SETTER_JSON_OK:
-        break;
-
-    case SETTER_JSON_NO_MEMORY:
-        return -1;
-
-    default:
-        return 0;
-    }
-
-    i = 0;
-
-    while (i < REPORT_CHUNK && values[i].type != SETTER_JSON_ABSENT) {
-        i++;
-    }
-
-    return i;
+    return channel_reports(json, "results", report_read, reports, unused,
+                           arena);
 }
 
 
@@ -143,8 +65,6 @@ report_read(const setter_json_value_t *element, channel_report_t *report,
     arena_t *arena)
 {
     setter_json_value_t  values[REPORT_NPATHS];
-
-    memset(report, 0, sizeof(channel_report_t));
 
     if (element->type != SETTER_JSON_OBJECT
         || setter_json_read(element->text.data, element->text.len,

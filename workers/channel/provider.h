@@ -54,8 +54,19 @@ channel_result_e channel_stop(channel_answer_t *answer,
     channel_result_e result, const char *reason);
 
 
+/* Fills in an all-zero report: 1, or 0 when the element is none. */
+typedef int (*channel_report_pt)(const setter_json_value_t *element,
+    channel_report_t *report, arena_t *arena);
+
+/* channel_t's reports(), of what is an array in that member of the object. */
+int channel_reports(setter_str_t json, const char *member,
+    channel_report_pt read, channel_report_t **reports, int *unused,
+    arena_t *arena);
+
+
 extern const channel_t  channel_infobip;
 extern const channel_t  channel_manychat;
+extern const channel_t  channel_meta;
 
 
 #endif /* CHANNEL_PROVIDER_H */

@@ -24,6 +24,7 @@ typedef struct {
     llm_settings_t     llm;
     channel_account_t  manychat;
     channel_account_t  infobip;
+    channel_account_t  meta;
     long               partitions;
     int                json;        /* for programs, else for people */
 

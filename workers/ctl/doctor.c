@@ -59,6 +59,7 @@ ctl_doctor(ctl_t *ctl, int argc, char **argv)
 
     doctor_account("manychat", &ctl->manychat);
     doctor_account("infobip", &ctl->infobip);
+    doctor_account("meta", &ctl->meta);
 
     if (json) {
         printf("]\n");

@@ -22,7 +22,7 @@ typedef struct {
     channel_account_t   account;
 } worker_account_t;
 
-#define WORKER_ACCOUNTS  2
+#define WORKER_ACCOUNTS  3
 
 typedef struct {
     /* settings */

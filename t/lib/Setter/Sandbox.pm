@@ -57,7 +57,9 @@ sub environment {
     return (OPENAI_BASE_URL => "$url/v1", OPENAI_API_KEY => 'sandbox',
             MANYCHAT_BASE_URL => $url, MANYCHAT_API_KEY => '1:sandbox',
             INFOBIP_BASE_URL => $url, INFOBIP_API_KEY => 'sandbox',
-            INFOBIP_SENDER => '15550199');
+            INFOBIP_SENDER => '15550199',
+            META_BASE_URL => "$url/v23.0", META_ACCESS_TOKEN => 'sandbox',
+            META_PHONE_NUMBER_ID => '100000000000001');
 }
 
 
