@@ -102,7 +102,7 @@ static ngx_command_t  ngx_http_setter_commands[] = {
       NULL },
 
     { ngx_string("setter_verify"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1234,
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_setter_verify_conf,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -247,6 +247,14 @@ ngx_http_setter_preaccess_handler(ngx_http_request_t *r)
         return NGX_DECLINED;
     }
 
+    if (r->method == NGX_HTTP_GET && slcf->verify
+        && slcf->verify->handshake.len)
+    {
+        ngx_http_finalize_request(r,
+                            ngx_http_setter_verify_handshake(r, slcf->verify));
+        return NGX_DONE;
+    }
+
     outcome = ngx_http_setter_check(r, ctx);
 
     if (outcome == ngx_http_setter_undecided) {
@@ -370,6 +378,7 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 static ngx_http_setter_outcome_e
 ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
+    ngx_int_t                    rc;
     setter_str_t                 body;
     ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
@@ -380,6 +389,13 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     if (outcome != ngx_http_setter_undecided) {
         return outcome;
+    }
+
+    rc = ngx_http_setter_verify_body(r, slcf->verify, &body);
+
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized
+                                    : ngx_http_setter_failed;
     }
 
     outcome = ngx_http_setter_enrich(r, ctx, &body);

@@ -322,7 +322,9 @@ ngx_http_setter_merge_api(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf)
         return NGX_OK;
     }
 
-    if (conf->verify == NULL || !conf->verify->keys) {
+    if (conf->verify == NULL
+        || conf->verify->scheme != ngx_http_setter_verify_keys)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"setter_api %V\" needs \"setter_verify key\"",
                            &conf->api->name);

@@ -283,8 +283,10 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r,
     static ngx_str_t  post = ngx_string("POST");
     static ngx_str_t  get = ngx_string("GET");
     static ngx_str_t  get_head = ngx_string("GET, HEAD");
-    static ngx_str_t  token = ngx_string("Token");
-    static ngx_str_t  bearer = ngx_string("Bearer");
+    static ngx_str_t  schemes[] = {         /* of setter_verify */
+        ngx_string("Token"), ngx_string("Signature"),
+        ngx_string("Basic realm=\"setter\""), ngx_string("Bearer")
+    };
     static ngx_str_t  line = ngx_string("422 Unprocessable Content");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
@@ -302,8 +304,7 @@ ngx_http_setter_reply_headers(ngx_http_request_t *r,
 
     case NGX_HTTP_UNAUTHORIZED:
         return ngx_http_setter_add_header(r, "WWW-Authenticate",
-                                   (slcf->verify && slcf->verify->keys)
-                                       ? &bearer : &token);
+                       &schemes[slcf->verify ? slcf->verify->scheme : 0]);
 
     case NGX_HTTP_UNPROCESSABLE_ENTITY:
 

@@ -1,43 +1,218 @@
 #include "ngx_http_setter_verify.h"
 
 
-#define NGX_HTTP_SETTER_SECRET_SIZE  4096
+#define NGX_HTTP_SETTER_CHALLENGE  256      /* bytes of one at most */
 
 
 static ngx_int_t ngx_http_setter_verify_key(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_verify_t *verify);
-static char *ngx_http_setter_verify_key_conf(ngx_conf_t *cf,
-    ngx_http_setter_verify_t *verify);
-static char *ngx_http_setter_verify_token_conf(ngx_conf_t *cf,
-    ngx_command_t *cmd, ngx_http_setter_verify_t *verify);
-static ngx_int_t ngx_http_setter_verify_secret(ngx_conf_t *cf,
-    ngx_http_setter_verify_t *verify, ngx_str_t *value);
-static ngx_uint_t ngx_http_setter_verify_equal(ngx_str_t *given,
-    ngx_str_t *secret);
+static ngx_int_t ngx_http_setter_verify_basic(ngx_http_request_t *r,
+    ngx_str_t *given);
+static ngx_int_t ngx_http_setter_argument(ngx_http_request_t *r, char *name,
+    ngx_str_t *value);
+static ngx_uint_t ngx_http_setter_plain(ngx_str_t *text);
 
 
 ngx_int_t
 ngx_http_setter_verify(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_verify_t *verify)
 {
+    int         equal;
+    ngx_int_t   rc;
     ngx_str_t   given;
-    ngx_uint_t  i, equal;
+    ngx_uint_t  i;
 
-    if (verify->keys) {
+    if (verify->scheme == ngx_http_setter_verify_keys) {
         return ngx_http_setter_verify_key(r, ctx, verify);
+    }
+
+    if (verify->scheme == ngx_http_setter_verify_users) {
+        rc = ngx_http_setter_verify_basic(r, &given);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (verify->scheme == ngx_http_setter_verify_signatures) {
+        /* of the body, which is to come */
+        return given.len ? NGX_OK : NGX_DECLINED;
+    }
+
+    equal = 0;
+
+    for (i = 0; i < verify->nsecrets; i++) {
+        equal |= setter_sign_equal(ngx_http_setter_text(&given),
+                                   ngx_http_setter_text(&verify->secrets[i]));
+    }
+
+    return equal ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* "user:password" of "Authorization: Basic", or NGX_DECLINED. */
+
+static ngx_int_t
+ngx_http_setter_verify_basic(ngx_http_request_t *r, ngx_str_t *given)
+{
+    ngx_str_t  value, encoded;
+
+    if (r->headers_in.authorization == NULL) {
+        return NGX_DECLINED;
+    }
+
+    value = r->headers_in.authorization->value;
+
+    if (value.len < sizeof("Basic ") - 1
+        || ngx_strncasecmp(value.data, (u_char *) "Basic ",
+                           sizeof("Basic ") - 1)
+           != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    encoded.data = value.data + sizeof("Basic ") - 1;
+    encoded.len = value.len - (sizeof("Basic ") - 1);
+
+    while (encoded.len && *encoded.data == ' ') {
+        encoded.data++;
+        encoded.len--;
+    }
+
+    given->data = ngx_pnalloc(r->pool,
+                              ngx_base64_decoded_length(encoded.len) + 1);
+    if (given->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    return (ngx_decode_base64(given, &encoded) == NGX_OK) ? NGX_OK
+                                                          : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_setter_verify_body(ngx_http_request_t *r,
+    ngx_http_setter_verify_t *verify, setter_str_t *body)
+{
+    int         rc, found;
+    ngx_str_t   given;
+    ngx_uint_t  i;
+
+    if (verify == NULL
+        || verify->scheme != ngx_http_setter_verify_signatures)
+    {
+        return NGX_OK;
     }
 
     if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    equal = 0;
+    found = 0;
 
     for (i = 0; i < verify->nsecrets; i++) {
-        equal |= ngx_http_setter_verify_equal(&given, &verify->secrets[i]);
+        rc = setter_sign_check(&verify->sign, ngx_http_setter_text(&given),
+                               ngx_http_setter_text(&verify->secrets[i]),
+                               *body);
+
+        if (rc == SETTER_NO_MEMORY) {
+            return NGX_ERROR;
+        }
+
+        found |= (rc == SETTER_OK);
     }
 
-    return equal ? NGX_OK : NGX_DECLINED;
+    return found ? NGX_OK : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_http_setter_verify_handshake(ngx_http_request_t *r,
+    ngx_http_setter_verify_t *verify)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 mode, token, type;
+    ngx_http_complex_value_t  cv;
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+    ngx_str_set(&type, "text/plain");
+
+    if (ngx_http_setter_argument(r, "hub.mode", &mode) != NGX_OK
+        || ngx_http_setter_argument(r, "hub.verify_token", &token) != NGX_OK
+        || ngx_http_setter_argument(r, "hub.challenge", &cv.value) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (mode.len != sizeof("subscribe") - 1
+        || ngx_strncmp(mode.data, "subscribe", mode.len) != 0
+        || !setter_sign_equal(ngx_http_setter_text(&token),
+                              ngx_http_setter_text(&verify->handshake))
+        || !ngx_http_setter_plain(&cv.value))
+    {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "setter: the handshake of a webhook failed");
+        return NGX_HTTP_FORBIDDEN;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+
+    return (rc == NGX_OK) ? ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv)
+                          : rc;
+}
+
+
+/* Decoded; empty where there is none. */
+
+static ngx_int_t
+ngx_http_setter_argument(ngx_http_request_t *r, char *name, ngx_str_t *value)
+{
+    u_char     *src, *dst;
+    ngx_str_t   raw;
+
+    if (ngx_http_arg(r, (u_char *) name, ngx_strlen(name), &raw) != NGX_OK) {
+        ngx_str_null(value);
+        return NGX_OK;
+    }
+
+    value->data = ngx_pnalloc(r->pool, raw.len + 1);
+    if (value->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    src = raw.data;
+    dst = value->data;
+
+    ngx_unescape_uri(&dst, &src, raw.len, 0);
+
+    value->len = dst - value->data;
+
+    return NGX_OK;
+}
+
+
+/* What is shown again must be nothing but a word. */
+
+static ngx_uint_t
+ngx_http_setter_plain(ngx_str_t *text)
+{
+    u_char  c;
+    size_t  i;
+
+    for (i = 0; i < text->len; i++) {
+        c = text->data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z')
+              || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.'))
+        {
+            return 0;
+        }
+    }
+
+    return text->len && text->len <= NGX_HTTP_SETTER_CHALLENGE;
 }
 
 
@@ -66,218 +241,4 @@ ngx_http_setter_verify_key(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     default:
         return NGX_DECLINED;
     }
-}
-
-
-/* The time this takes tells the length of what was given and nothing else. */
-
-static ngx_uint_t
-ngx_http_setter_verify_equal(ngx_str_t *given, ngx_str_t *secret)
-{
-    size_t             i;
-    volatile size_t    differ;
-
-    differ = given->len ^ secret->len;
-
-    for (i = 0; i < given->len; i++) {
-        differ |= given->data[i] ^ secret->data[i % secret->len];
-    }
-
-    return differ == 0;
-}
-
-
-char *
-ngx_http_setter_verify_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_setter_loc_conf_t *slcf = conf;
-
-    ngx_str_t                 *value;
-    ngx_http_setter_verify_t  *verify;
-
-    if (slcf->verify != NGX_CONF_UNSET_PTR) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (ngx_strcmp(value[1].data, "off") == 0 && cf->args->nelts == 2) {
-        slcf->verify = NULL;
-        return NGX_CONF_OK;
-    }
-
-    verify = ngx_pcalloc(cf->pool, sizeof(ngx_http_setter_verify_t));
-    if (verify == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    slcf->verify = verify;
-
-    if (ngx_strcmp(value[1].data, "key") == 0) {
-        return ngx_http_setter_verify_key_conf(cf, verify);
-    }
-
-    if (ngx_strcmp(value[1].data, "token") == 0) {
-        return ngx_http_setter_verify_token_conf(cf, cmd, verify);
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "unknown scheme \"%V\" in \"%V\"", &value[1],
-                       &cmd->name);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_setter_verify_key_conf(ngx_conf_t *cf,
-    ngx_http_setter_verify_t *verify)
-{
-    ngx_str_t  *value;
-
-    value = cf->args->elts;
-
-    verify->keys = 1;
-
-    if (cf->args->nelts == 2) {
-        return NGX_CONF_OK;
-    }
-
-    if (cf->args->nelts == 3
-        && ngx_strcmp(value[2].data, "optional") == 0)
-    {
-        verify->optional = 1;
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[cf->args->nelts - 1]);
-
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_setter_verify_token_conf(ngx_conf_t *cf, ngx_command_t *cmd,
-    ngx_http_setter_verify_t *verify)
-{
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts < 4) {
-        return "has no secret";
-    }
-
-    if (ngx_http_setter_complex_value(cf, &value[2], &verify->value) != NGX_OK)
-    {
-        return NGX_CONF_ERROR;
-    }
-
-    if (verify->value.lengths == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" in \"%V\" is not a variable", &value[2],
-                           &cmd->name);
-        return NGX_CONF_ERROR;
-    }
-
-    for (i = 3; i < cf->args->nelts; i++) {
-        if (ngx_http_setter_verify_secret(cf, verify, &value[i]) != NGX_OK) {
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    return NGX_CONF_OK;
-}
-
-
-static ngx_int_t
-ngx_http_setter_verify_secret(ngx_conf_t *cf,
-    ngx_http_setter_verify_t *verify, ngx_str_t *value)
-{
-    ngx_str_t  path, *secret;
-
-    secret = &verify->secrets[verify->nsecrets++];
-
-    if (ngx_strncmp(value->data, "file=", 5) == 0) {
-        path.data = value->data + 5;
-        path.len = value->len - 5;
-
-        return ngx_http_setter_read_secret(cf, &path, secret);
-    }
-
-    if (value->len == 0) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "empty secret in \"setter_verify\"");
-        return NGX_ERROR;
-    }
-
-    *secret = *value;
-
-    return NGX_OK;
-}
-
-
-ngx_int_t
-ngx_http_setter_read_secret(ngx_conf_t *cf, ngx_str_t *path,
-    ngx_str_t *secret)
-{
-    u_char     *last;
-    ssize_t     n;
-    ngx_fd_t    fd;
-    ngx_str_t   name;
-
-    name = *path;
-
-    if (ngx_conf_full_name(cf->cycle, &name, 1) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    secret->data = ngx_pnalloc(cf->pool, NGX_HTTP_SETTER_SECRET_SIZE);
-    if (secret->data == NULL) {
-        return NGX_ERROR;
-    }
-
-    fd = ngx_open_file(name.data, NGX_FILE_RDONLY, NGX_FILE_OPEN, 0);
-
-    if (fd == NGX_INVALID_FILE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_open_file_n " \"%V\" failed", &name);
-        return NGX_ERROR;
-    }
-
-    n = ngx_read_fd(fd, secret->data, NGX_HTTP_SETTER_SECRET_SIZE);
-
-    if (n == -1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, ngx_errno,
-                           ngx_read_fd_n " \"%V\" failed", &name);
-    }
-
-    if (ngx_close_file(fd) == NGX_FILE_ERROR) {
-        ngx_conf_log_error(NGX_LOG_ALERT, cf, ngx_errno,
-                           ngx_close_file_n " \"%V\" failed", &name);
-    }
-
-    if (n == -1) {
-        return NGX_ERROR;
-    }
-
-    last = secret->data + n;
-
-    while (last > secret->data && *(last - 1) <= ' ') {
-        last--;
-    }
-
-    secret->len = last - secret->data;
-
-    if (secret->len == 0 || n == NGX_HTTP_SETTER_SECRET_SIZE) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" is empty or too long for a secret", &name);
-        return NGX_ERROR;
-    }
-
-    *last = '\0';
-
-    return NGX_OK;
 }

@@ -628,7 +628,7 @@ invalid parameter "twice"
 
 === TEST 79: refused in location: setter_verify token $http_x_key a b c;
 --- error_log
-invalid number of arguments in "setter_verify"
+"setter_verify" directive has more than two secrets
 
 
 
