@@ -2,6 +2,7 @@
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_append.h"
+#include "ngx_http_setter_batch.h"
 #include "ngx_http_setter_body.h"
 #include "ngx_http_setter_call.h"
 #include "ngx_http_setter_check.h"
@@ -385,7 +386,11 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
-    outcome = ngx_http_setter_body(r, slcf->max_job, &body);
+    /* of a batch each job is measured, and nginx limits the body */
+
+    outcome = ngx_http_setter_body(r, slcf->format->events
+                                      ? NGX_MAX_SIZE_T_VALUE : slcf->max_job,
+                                   &body);
 
     if (outcome != ngx_http_setter_undecided) {
         return outcome;
@@ -396,6 +401,10 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     if (rc != NGX_OK) {
         return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized
                                     : ngx_http_setter_failed;
+    }
+
+    if (slcf->format->events) {
+        return ngx_http_setter_batch(r, ctx, &body);
     }
 
     outcome = ngx_http_setter_enrich(r, ctx, &body);

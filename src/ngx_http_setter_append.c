@@ -1,5 +1,6 @@
 #include "ngx_http_setter_append.h"
 #include "ngx_http_setter_admit.h"
+#include "ngx_http_setter_batch.h"
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
 
@@ -332,6 +333,11 @@ ngx_http_setter_append_end(ngx_http_setter_ctx_t *ctx,
         if (outcome == ngx_http_setter_timeout) {
             outcome = ngx_http_setter_no_answer;
         }
+    }
+
+    if (ctx->part) {
+        ngx_http_setter_batch_end(ctx, outcome);
+        return;
     }
 
     ngx_http_setter_reply_later(ctx->request, ctx, outcome);

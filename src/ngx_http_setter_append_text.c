@@ -17,6 +17,8 @@ static ngx_int_t ngx_http_setter_append_key(ngx_http_setter_ctx_t *ctx,
     setter_str_t *key);
 static ngx_int_t ngx_http_setter_append_lane(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
+static ngx_uint_t ngx_http_setter_append_apart(
+    ngx_http_setter_loc_conf_t *slcf, setter_job_t *job);
 
 
 static ngx_http_setter_option_t  ngx_http_setter_debounce_options[] = {
@@ -152,7 +154,8 @@ ngx_http_setter_append_lane(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     value.len = 0;
 
     if (slcf->lane
-        && !slcf->format->apart
+        && slcf->format->events == NULL
+        && !ngx_http_setter_append_apart(slcf, job)
         && ngx_http_complex_value(r, slcf->lane, &value) != NGX_OK)
     {
         return NGX_ERROR;
@@ -160,8 +163,9 @@ ngx_http_setter_append_lane(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     setter_buf_init(&buf, &ctx->alloc, 128);
 
-    if (slcf->format->apart) {
-        setter_lane_job(&buf, job->tenant, job->kind, job->id);
+    if (ngx_http_setter_append_apart(slcf, job)) {
+        setter_lane_job(&buf, job->tenant, job->kind,
+                        job->provider_id.len ? job->provider_id : job->id);
 
     } else if (value.len) {
         setter_lane_custom(&buf, job->tenant, ngx_http_setter_text(&value));
@@ -176,6 +180,16 @@ ngx_http_setter_append_lane(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     job->lane.len = buf.len;
 
     return buf.failed ? NGX_ERROR : NGX_OK;
+}
+
+
+/* Whether the job belongs to no conversation. */
+
+static ngx_uint_t
+ngx_http_setter_append_apart(ngx_http_setter_loc_conf_t *slcf,
+    setter_job_t *job)
+{
+    return slcf->format->apart || setter_str_is(job->kind, "status");
 }
 
 
@@ -199,7 +213,7 @@ ngx_http_setter_append_write(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     header.received_ms = job->received_ms;
     header.send_at_ms = ctx->send_at;
 
-    if (slcf->format && !slcf->format->apart) {
+    if (slcf->format && !ngx_http_setter_append_apart(slcf, job)) {
         header.debounce_ms = slcf->debounce;
         header.debounce_max_ms = slcf->debounce_max;
     }

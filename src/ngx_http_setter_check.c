@@ -61,7 +61,9 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return ngx_http_setter_media_type;
     }
 
-    if (r->headers_in.content_length_n > (off_t) slcf->max_job) {
+    if (slcf->format->events == NULL
+        && r->headers_in.content_length_n > (off_t) slcf->max_job)
+    {
         return ngx_http_setter_too_large;
     }
 

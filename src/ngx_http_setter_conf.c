@@ -5,6 +5,7 @@
 #include "ngx_http_setter_recent.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_take.h"
+#include "ngx_http_setter_tenant.h"
 #include "ngx_http_setter_verify.h"
 
 
@@ -235,6 +236,14 @@ ngx_http_setter_merge_handler(ngx_conf_t *cf,
     if (conf->tenants == NULL && !ngx_http_setter_verify_names(conf->verify)) {
         return ngx_http_setter_conf_refuse(cf,
                              "no \"setter_tenant\" for \"setter_webhook\"");
+    }
+
+    if (conf->format->events
+        && (conf->validate || ngx_http_setter_tenant_in_body(conf->tenants)))
+    {
+        return ngx_http_setter_conf_refuse(cf, "\"setter_validate\" and "
+                                   "\"setter_tenant body:\" do not go with a "
+                                   "format that brings many messages");
     }
 
     if (conf->api == NULL

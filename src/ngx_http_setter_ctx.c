@@ -2,6 +2,7 @@
  * A request's context, and small helpers that every room uses.
  */
 
+#include "ngx_http_setter_batch.h"
 #include "ngx_http_setter_key.h"
 
 
@@ -77,6 +78,10 @@ ngx_http_setter_cleanup(void *data)
 
     if (ctx->bearer) {
         ngx_http_setter_op_finish(&ctx->bearer->op);
+    }
+
+    if (ctx->batch) {
+        ngx_http_setter_batch_forget(ctx->batch);
     }
 }
 

@@ -15,6 +15,9 @@ static ngx_http_setter_outcome_e ngx_http_setter_enrich_fields(
     setter_json_value_t *values, setter_buf_t *data);
 static ngx_http_setter_outcome_e ngx_http_setter_enrich_end(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, setter_buf_t *data);
+static ngx_int_t ngx_http_setter_enrich_data(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_plan_t *plan, setter_json_value_t *values,
+    setter_buf_t *data);
 static void ngx_http_setter_enrich_start(ngx_http_setter_ctx_t *ctx,
     const setter_format_t *format);
 static ngx_int_t ngx_http_setter_enrich_field(ngx_http_request_t *r,
@@ -214,6 +217,91 @@ ngx_http_setter_enrich_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ctx->job.data.len = data->len;
 
     return ngx_http_setter_undecided;
+}
+
+
+/*
+ * The directives' fields alone are in the plan of such a format: those that
+ * are no members of the job are looked for in its data.
+ */
+
+ngx_http_setter_outcome_e
+ngx_http_setter_enrich_event(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_uint_t                   i;
+    setter_buf_t                 data;
+    setter_json_value_t          value, values[SETTER_JSON_MAX_PATHS];
+    ngx_http_setter_plan_t      *plan;
+    ngx_http_setter_field_t     *f;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    plan = slcf->plan;
+
+    if (slcf->no_dedupe) {
+        ctx->key.len = 0;
+    }
+
+    if (plan->fields.nelts == 0) {
+        return ngx_http_setter_undecided;
+    }
+
+    if (ngx_http_setter_enrich_data(ctx, plan, values, &data) != NGX_OK) {
+        return ngx_http_setter_failed;
+    }
+
+    f = plan->fields.elts;
+
+    for (i = 0; i < plan->fields.nelts; i++) {
+
+        ngx_memzero(&value, sizeof(setter_json_value_t));
+
+        if (f[i].field.member != SETTER_FIELD_DATA) {
+            value.text = *(setter_str_t *) ((char *) &ctx->job
+                                            + f[i].field.member);
+            value.type = value.text.len ? SETTER_JSON_STRING
+                                        : SETTER_JSON_ABSENT;
+
+        } else if (f[i].path != -1) {
+            value = values[f[i].path];
+        }
+
+        if (ngx_http_setter_enrich_field(r, ctx, &f[i], &value) != NGX_OK
+            || ngx_http_setter_enrich_put(ctx, &f[i], &value, &data)
+               != NGX_OK)
+        {
+            return ngx_http_setter_failed;
+        }
+    }
+
+    ctx->job.data.data = data.data;
+    ctx->job.data.len = data.len;
+
+    return data.failed ? ngx_http_setter_failed : ngx_http_setter_undecided;
+}
+
+
+/* Takes the plan's fields out of the job's data. */
+
+static ngx_int_t
+ngx_http_setter_enrich_data(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_plan_t *plan, setter_json_value_t *values,
+    setter_buf_t *data)
+{
+    setter_buf_t  body;
+
+    setter_buf_init(data, &ctx->alloc, NGX_HTTP_SETTER_DATA);
+    setter_buf_init(&body, &ctx->alloc, ctx->job.data.len + 2);
+    setter_buf_byte(&body, '{');
+    setter_buf_append(&body, ctx->job.data.data, ctx->job.data.len);
+    setter_buf_byte(&body, '}');
+
+    return (!body.failed
+            && setter_json_read(body.data, body.len, SETTER_JSON_REPAIR,
+                                plan->paths.elts, plan->paths.nelts, values,
+                                data, &ctx->alloc)
+               == SETTER_JSON_OK)
+           ? NGX_OK : NGX_ERROR;
 }
 
 

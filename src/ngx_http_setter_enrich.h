@@ -18,6 +18,13 @@
 ngx_http_setter_outcome_e ngx_http_setter_enrich(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_str_t *body);
 
+/*
+ * The same for one of a batch, whose ctx->job is filled in: "setter_set",
+ * "setter_default" and "setter_dedupe off".
+ */
+ngx_http_setter_outcome_e ngx_http_setter_enrich_event(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+
 /* ctx->trace: the caller's traceparent where it is one, else a new one. */
 ngx_int_t ngx_http_setter_trace(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);

@@ -102,6 +102,10 @@ ngx_http_setter_metrics_outcomes(setter_buf_t *buf,
             "drops them.",
             &stat->formats[0].duplicates);
 
+    ngx_http_setter_metrics_counter(buf, stat, "setter_aside_total",
+            "Elements of providers' webhooks of which no job was made.",
+            &stat->formats[0].aside);
+
     end = ngx_http_setter_metrics_end(stat);
 
     setter_buf_text(buf,

@@ -24,6 +24,7 @@ typedef struct ngx_http_setter_ctx_s     ngx_http_setter_ctx_t;
 typedef struct ngx_http_setter_stat_s    ngx_http_setter_stat_t;
 typedef struct ngx_http_setter_verify_s  ngx_http_setter_verify_t;
 typedef struct ngx_http_setter_plan_s    ngx_http_setter_plan_t;
+typedef struct ngx_http_setter_batch_s   ngx_http_setter_batch_t;
 typedef struct ngx_http_setter_api_s     ngx_http_setter_api_t;
 typedef struct ngx_http_setter_key_s     ngx_http_setter_key_t;
 typedef struct ngx_http_setter_recent_s  ngx_http_setter_recent_t;
@@ -144,6 +145,7 @@ struct ngx_http_setter_ctx_s {
     ngx_http_setter_op_t         op;
     ngx_http_setter_call_t      *call;      /* NULL, or what the job is for:
                                                the answer comes later */
+    ngx_http_setter_batch_t     *batch;     /* NULL, or what was in the body */
     ngx_http_setter_spool_wait_t wait;
     uint64_t                     order;     /* of the job among all */
     uint64_t                     started;   /* of the append, us */
@@ -155,6 +157,7 @@ struct ngx_http_setter_ctx_s {
     uint64_t                     taken;     /* of its quota, or 0: nothing */
 
     unsigned                     settled:1; /* the tenant is final */
+    unsigned                     part:1;    /* not the request's: the batch's */
     unsigned                     admitted:1;
     unsigned                     answered:1;    /* to the question: known? */
     unsigned                     known:1;   /* the answer */

@@ -207,8 +207,9 @@ ngx_http_setter_plan(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *slcf)
         || ngx_http_setter_plan_members(plan, slcf->sets,
                                offsetof(ngx_http_setter_field_t, set))
            != NGX_OK
-        || ngx_http_setter_plan_required(plan, slcf->required) != NGX_OK
-        || ngx_http_setter_plan_key(plan, slcf) != NGX_OK
+        || (slcf->format->events == NULL
+            && (ngx_http_setter_plan_required(plan, slcf->required) != NGX_OK
+                || ngx_http_setter_plan_key(plan, slcf) != NGX_OK))
         || ngx_http_setter_plan_tenants(cf, plan, slcf) != NGX_OK)
     {
         return NGX_CONF_ERROR;

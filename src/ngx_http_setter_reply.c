@@ -19,8 +19,6 @@ typedef struct {
 
 static ngx_uint_t ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
     ngx_http_setter_outcome_e outcome);
-static void ngx_http_setter_decide(ngx_http_request_t *r,
-    ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_uint_t code);
 static ngx_int_t ngx_http_setter_retry_after(ngx_http_request_t *r,
@@ -170,6 +168,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_loc_conf_t  *slcf;
 
     static ngx_str_t  json = ngx_string("application/json");
+    static ngx_str_t  plain = ngx_string("text/plain");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
@@ -180,6 +179,10 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     code = ngx_http_setter_reply_code(slcf, ctx->outcome);
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+
+    if (slcf->format && slcf->format->events && code == NGX_HTTP_OK) {
+        return ngx_http_send_response(r, code, &plain, &cv);
+    }
 
     if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
         || ngx_http_setter_reply_envelope(ctx, code, &cv.value) != NGX_OK)
@@ -229,7 +232,7 @@ ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
 }
 
 
-static void
+void
 ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_outcome_e outcome)
 {

@@ -17,6 +17,10 @@
 ngx_int_t ngx_http_setter_reply(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_outcome_e outcome);
 
+/* Decides and counts alone: a request, or one of its batch. */
+void ngx_http_setter_decide(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_outcome_e outcome);
+
 /* Finalizes the request with that, or lets it go on where it has passed. */
 void ngx_http_setter_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_outcome_e outcome);

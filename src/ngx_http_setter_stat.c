@@ -2,7 +2,7 @@
 
 
 /* to be changed whenever struct ngx_http_setter_stat_s changes */
-#define NGX_HTTP_SETTER_STAT_LAYOUT  4
+#define NGX_HTTP_SETTER_STAT_LAYOUT  5
 
 #define NGX_HTTP_SETTER_STAT_PROBES  32
 
@@ -37,6 +37,17 @@ ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
     slot = &smcf->stat->formats[smcf->slots[format]];
 
     (void) ngx_atomic_fetch_add(&slot->outcomes[outcome], 1);
+}
+
+
+void
+ngx_http_setter_stat_aside(ngx_http_setter_main_conf_t *smcf,
+    ngx_uint_t format)
+{
+    ngx_http_setter_stat_format_t  *slot;
+
+    slot = &smcf->stat->formats[smcf->slots[format]];
+    (void) ngx_atomic_fetch_add(&slot->aside, 1);
 }
 
 

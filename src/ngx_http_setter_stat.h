@@ -23,6 +23,7 @@ typedef struct {
     u_char         name[32];
     ngx_atomic_t   outcomes[ngx_http_setter_outcomes];
     ngx_atomic_t   duplicates;
+    ngx_atomic_t   aside;       /* elements of which no job was made */
 } ngx_http_setter_stat_format_t;
 
 
@@ -89,6 +90,8 @@ ngx_http_setter_stat_tenant_t *ngx_http_setter_stat_find(
 /* Counts what happened; a tenant may have no place (NULL). */
 void ngx_http_setter_stat_outcome(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t format, ngx_http_setter_outcome_e outcome);
+void ngx_http_setter_stat_aside(ngx_http_setter_main_conf_t *smcf,
+    ngx_uint_t format);
 void ngx_http_setter_stat_id(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t format, const char *id);
 void ngx_http_setter_stat_tenant(ngx_http_setter_main_conf_t *smcf,

@@ -40,6 +40,26 @@ typedef struct {
     size_t                member;       /* offsetof(setter_job_t, …) */
 } setter_format_field_t;
 
+
+/*
+ * One thing of many that a provider's webhook tells: what becomes a job, or
+ * why none is made of it.
+ */
+typedef struct {
+    setter_job_t   job;         /* but id, tenant, lane, received_ms, trace */
+    setter_str_t   key;         /* to know a repeat by; len 0: none */
+    int64_t        time_ms;     /* the provider's, Unix ms; 0: none */
+    const char    *aside;       /* NULL, or a word: "reaction" */
+} setter_event_t;
+
+typedef struct {
+    setter_event_t  *list;
+    size_t           n;
+    size_t           size;      /* places */
+    setter_alloc_t  *alloc;
+} setter_events_t;
+
+
 typedef struct {
     const char                   *name;       /* "manychat" */
     const char                   *provider;   /* NULL: the job says */
@@ -56,6 +76,14 @@ typedef struct {
         const char  *field;
         const char  *value;
     }                            *defaults;   /* NULL, or ends with NULLs */
+
+    /*
+     * For formats that bring many things in one body, NULL for the others:
+     * reads all of them, in the order they stand.  SETTER_ERROR: the body is
+     * no such thing; SETTER_NO_MEMORY.
+     */
+    int                         (*events)(setter_str_t body,
+                                          setter_events_t *events);
 } setter_format_t;
 
 
@@ -102,6 +130,14 @@ setter_field_error_e setter_field_check(const setter_format_field_t *field,
  * would be after the year 5138, of ms.  -1 when it is neither.
  */
 int64_t setter_field_time(const setter_json_value_t *value);
+
+/*
+ * For events(): a zeroed one more, or NULL: no memory, or more than
+ * SETTER_FORMAT_MAX_EVENTS of them.
+ */
+#define SETTER_FORMAT_MAX_EVENTS  4096
+
+setter_event_t *setter_event_add(setter_events_t *events);
 
 /* 1 when the value counts as not given: absent, null or empty. */
 int setter_field_absent(const setter_format_field_t *field,

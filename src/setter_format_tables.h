@@ -10,6 +10,7 @@ extern const setter_format_t  setter_format_manychat;
 extern const setter_format_t  setter_format_engine;
 extern const setter_format_t  setter_format_generic;
 extern const setter_format_t  setter_format_infobip_status;
+extern const setter_format_t  setter_format_meta;
 extern const setter_format_t  setter_format_send;
 
 #define setter_job_member(name)  offsetof(setter_job_t, name)

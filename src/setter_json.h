@@ -78,6 +78,13 @@ setter_json_error_e setter_json_read(const char *json, size_t len,
     unsigned flags, const setter_json_path_t *paths, size_t npaths,
     setter_json_value_t *values, setter_buf_t *rest, setter_alloc_t *alloc);
 
+/*
+ * The elements of an array that was read as text, one a call: 1 and the next
+ * one's JSON text (blanks may stand at its end), 0 when there is none left.
+ * array begins as the whole text and moves on.
+ */
+int setter_json_next(setter_str_t *array, setter_str_t *element);
+
 /* A short lower-case text for a log or an answer: "duplicate key". */
 const char *setter_json_strerror(setter_json_error_e error);
 

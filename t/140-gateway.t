@@ -180,3 +180,37 @@ Setter::Keys::grant(Setter::Suite::redis(), 'acme');
 --- response_headers eval
 [(("Content-Type: application/json") x 12), "", "",
  "Content-Type: application/json"]
+
+
+
+=== TEST 10: Meta's webhook, for the tenant in the path or the host's
+--- user_files
+>>> ../conf/meta.secret
+s3cret
+>>> ../conf/meta.verify-token
+my-token
+--- config
+    include $TEST_NGINX_SHIPPED/gateway.conf;
+    include $TEST_NGINX_SHIPPED/meta.conf;
+--- request eval
+my $body = do { open my $f, '<', 't/data/meta-whatsapp/inbound-text.json';
+                local $/; <$f> };
+my $path = '/webhook/meta';
+["POST $path/acme\n$body", "POST $path\n$body", "POST $path\n$body",
+ "POST $path/acme\n$body", "POST $path/acme/more\n$body",
+ "GET $path/acme?hub.mode=subscribe&hub.challenge=7&hub.verify_token=my-token",
+ "GET $path/acme?hub.mode=subscribe&hub.challenge=7&hub.verify_token=your"]
+--- more_headers eval
+use Digest::SHA ();
+my $body = do { open my $f, '<', 't/data/meta-whatsapp/inbound-text.json';
+                local $/; <$f> };
+my $signature = 'X-Hub-Signature-256: sha256='
+    . Digest::SHA::hmac_sha256_hex($body, 's3cret');
+[$signature, "$signature\nHost: globex.example.com", $signature, "X-A: b",
+ $signature, "X-A: b", "X-A: b"]
+--- error_code eval
+[200, 200, 200, 401, 404, 200, 403]
+--- queued eval
+[1, 1, 1, 0, 0, 0, 0]
+--- job eval
+["tenant: acme", "tenant: globex", "tenant: default", ("") x 4]

@@ -21,6 +21,7 @@ use Setter::Polls qw(queue poll order say record_all);
 use Setter::Upstream;
 use Test::Nginx::Socket 'no_plan';
 
+use Digest::SHA qw(hmac_sha256_hex);
 use JSON::XS;
 use Time::HiRes qw(sleep);
 
@@ -44,6 +45,31 @@ sub webhook {
         '{"from":"1","text":"t' . ++$n . '","profile":{"name":"\u00e4"},'
         . '"more":[1,{"a":"b"}],"message_id":"m' . $n . '"}',
         $key)->answer;
+}
+
+# Two messages in one signed body.
+sub batch {
+    my $body = encode_json({ entry => [ { changes => [ { field => 'messages',
+        value => { metadata => { phone_number_id => '1' }, messages => [ map { {
+            id => "w$_", from => '2', timestamp => '1767225600',
+            type => 'text', text => { body => "t$_" } } } ++$n, "$n-b" ] } }
+        ] } ] });
+    return Setter::Http->new(server_port(), POST => '/meta', $body,
+        'X-Hub-Signature-256: sha256=' . hmac_sha256_hex($body, 's3cret'))
+        ->answer;
+}
+
+# What was answered 200 has to be there, both of them.
+sub batches {
+    my ($kind) = @_;
+    my @accepted;
+    my $result = each_fails($kind, 200, sub {
+        my $answer = batch();
+        push @accepted, "t$n", "t$n-b" if $answer->{status} == 200;
+        return $answer;
+    });
+    my $missing = missing(\@accepted);
+    return $missing eq '' ? $result : "$result\nlost: $missing";
 }
 
 sub get { return Setter::Http->new(server_port(), GET => $_[0])->answer }
@@ -185,6 +211,12 @@ our $location = <<'EOC';
         setter_set provider meta;
         setter_validate on;
         proxy_pass http://$TEST_NGINX_UPSTREAM/app;
+    }
+    location /meta {
+        setter_verify meta s3cret;
+        setter_tenant acme;
+        setter_webhook meta;
+        setter_set consumer META;
     }
     location = /queue/next-job {
         setter_verify key;
@@ -329,3 +361,15 @@ sub {
         $result eq 'ok' ? '' : "$path: $result";
     } qw(/health /metrics /scale)) || 'ok';
 }
+
+
+
+=== TEST 14: two messages in one body, with what nginx gives failing
+--- response_body_filters eval
+sub { main::batches('pool') }
+
+
+
+=== TEST 15: two messages in one body, with what libc gives failing
+--- response_body_filters eval
+sub { main::batches('libc') }

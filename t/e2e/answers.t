@@ -4,7 +4,9 @@
 use strict;
 use warnings;
 
+use Digest::SHA qw(hmac_sha256_hex);
 use FindBin;
+use JSON::XS qw(encode_json);
 use lib "$FindBin::Bin/../lib";
 use Setter::Stack;
 use Test::More;
@@ -32,6 +34,49 @@ subtest 'a message is answered, the next one with the first in mind' => sub {
         WHERE address = '1001' AND direction = 'out' ORDER BY seq");
     is_deeply [ map { $_->[0] } @out ], [ 'sent', 'sent' ], 'recorded as sent';
     cmp_ok $out[1][1], '>', $out[0][1] + 10, 'the model was told the past';
+};
+
+subtest 'WhatsApp through Meta: signed, answered, and reported on' => sub {
+    my ($us, $them) = ('800111222333444', '15550104321');
+    my $said = sub {
+        my %value = @_;
+        my $body = encode_json({ object => 'whatsapp_business_account',
+            entry => [ { id => '1', changes => [ { field => 'messages',
+                value => { messaging_product => 'whatsapp',
+                    metadata => { phone_number_id => $us }, %value } } ]
+            } ] });
+        return $stack->post('/webhook/meta/acme', $body,
+            'X-Hub-Signature-256' => 'sha256='
+                . hmac_sha256_hex($body, $stack->env('META_APP_SECRET')));
+    };
+    my $now = time;
+    my $answer = $said->(messages => [ map { {
+        id => "wamid.$_", from => $them, timestamp => $now + $_,
+        type => 'text', text => { body => "part $_" },
+    } } 2, 1 ]);
+    is "$answer->{status} $answer->{content}", '200 ', 'an empty 200';
+
+    my ($reply) = $stack->wait_sent_to($them, 1);
+    is $reply->{provider}, 'meta', 'it left through Meta';
+    is $reply->{from}, $us, 'from the number it came to';
+    like $reply->{text}, qr/part 1\s+part 2/, 'one answer, in order';
+
+    my $id = sub { ($stack->psql("SELECT $_[0] FROM messages
+        WHERE tenant = 'acme' AND direction = 'out'"))[0][0] // '' };
+    $stack->wait_for('the reply to be on record', 10,
+        sub { $id->('state') eq 'sent' });
+    $said->(statuses => [ { id => $reply->{id}, status => 'read',
+        timestamp => $now, recipient_id => $them } ]);
+    ok $stack->wait_for('the report to count', 20,
+        sub { $id->('read_at') ne '' }), 'a status moves it on';
+
+    my $wrong = $stack->post('/webhook/meta/acme', '{}',
+        'X-Hub-Signature-256' => 'sha256=00');
+    is $wrong->{status}, 401, 'what is not signed is refused';
+    my $hello = $stack->request(GET => $stack->env('SETTER_URL')
+        . '/webhook/meta?hub.mode=subscribe&hub.challenge=42&hub.verify_token='
+        . $stack->env('META_VERIFY_TOKEN'));
+    is $hello->{content}, '42', 'the handshake';
 };
 
 subtest 'what is missing is named, and nothing is kept' => sub {

@@ -7,8 +7,10 @@
 #include "setter_format.h"
 
 
-
-
+static void take_all(const setter_format_t *format, setter_str_t body,
+    setter_alloc_t *alloc);
+static void take_one(const setter_format_t *format, setter_str_t body,
+    setter_alloc_t *alloc);
 static int take(const setter_format_t *format,
     const setter_json_value_t *values, setter_job_t *job,
     setter_alloc_t *alloc);
@@ -19,42 +21,82 @@ static void check(const setter_job_t *job, setter_alloc_t *alloc);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t                  i;
-    setter_job_t            job;
-    setter_buf_t            rest;
     setter_str_t            text;
     fuzz_memory_t           memory;
     const setter_format_t  *format;
-    setter_json_path_t      paths[SETTER_FORMAT_MAX_FIELDS];
-    setter_json_value_t     values[SETTER_FORMAT_MAX_FIELDS];
 
     text = fuzz_text(fuzz_memory(&memory, 0), data, size);
     format = setter_format_find(fuzz_line(&text));
 
-    if (format != NULL) {
-        for (i = 0; i < format->nfields; i++) {
-            paths[i].path = format->fields[i].path;
-            paths[i].flags = format->fields[i].member == SETTER_FIELD_DATA
-                             ? SETTER_JSON_KEEP : SETTER_JSON_TEXT;
-        }
+    if (format != NULL && format->events != NULL) {
+        take_all(format, text, &memory.alloc);
 
-        setter_buf_init(&rest, &memory.alloc, 0);
-        memset(&job, 0, sizeof(job));
-
-        if (setter_json_read(text.data, text.len, 0, paths, format->nfields,
-                             values, &rest, &memory.alloc)
-            == SETTER_JSON_OK
-            && take(format, values, &job, &memory.alloc) == 0)
-        {
-            job.data.data = rest.data;
-            job.data.len = rest.len;
-            check(&job, &memory.alloc);
-        }
+    } else if (format != NULL) {
+        take_one(format, text, &memory.alloc);
     }
 
     fuzz_forget(&memory);
 
     return 0;
+}
+
+
+/* Of a body that brings many things each is a job, or set aside. */
+static void
+take_all(const setter_format_t *format, setter_str_t body,
+    setter_alloc_t *alloc)
+{
+    size_t           i;
+    setter_events_t  events;
+
+    memset(&events, 0, sizeof(events));
+    events.alloc = alloc;
+
+    if (format->events(body, &events) != SETTER_OK) {
+        return;
+    }
+
+    for (i = 0; i < events.n; i++) {
+        fuzz_holds(events.list[i].aside != NULL
+                   || (events.list[i].key.len > 0
+                       && events.list[i].job.kind.len > 0
+                       && events.list[i].job.to.len > 0));
+
+        if (events.list[i].aside == NULL) {
+            check(&events.list[i].job, alloc);
+        }
+    }
+}
+
+
+static void
+take_one(const setter_format_t *format, setter_str_t body,
+    setter_alloc_t *alloc)
+{
+    size_t               i;
+    setter_job_t         job;
+    setter_buf_t         rest;
+    setter_json_path_t   paths[SETTER_FORMAT_MAX_FIELDS];
+    setter_json_value_t  values[SETTER_FORMAT_MAX_FIELDS];
+
+    for (i = 0; i < format->nfields; i++) {
+        paths[i].path = format->fields[i].path;
+        paths[i].flags = format->fields[i].member == SETTER_FIELD_DATA
+                         ? SETTER_JSON_KEEP : SETTER_JSON_TEXT;
+    }
+
+    setter_buf_init(&rest, alloc, 0);
+    memset(&job, 0, sizeof(job));
+
+    if (setter_json_read(body.data, body.len, 0, paths, format->nfields,
+                         values, &rest, alloc)
+        == SETTER_JSON_OK
+        && take(format, values, &job, alloc) == 0)
+    {
+        job.data.data = rest.data;
+        job.data.len = rest.len;
+        check(&job, alloc);
+    }
 }
 
 
