@@ -17,6 +17,7 @@ static const setter_format_t *const  setter_formats[] = {
     &setter_format_manychat,
     &setter_format_engine,
     &setter_format_generic,
+    &setter_format_infobip,
     &setter_format_infobip_status,
     &setter_format_meta
 };
@@ -65,39 +66,6 @@ setter_format_channel(setter_str_t provider)
     static const setter_str_t  whatsapp = setter_str("whatsapp");
 
     return setter_str_is(provider, "infobip") ? whatsapp : provider;
-}
-
-
-setter_event_t *
-setter_event_add(setter_events_t *events)
-{
-    size_t           size;
-    setter_event_t  *list;
-
-    if (events->n == events->size) {
-        size = events->size > 0 ? 2 * events->size : 8;
-
-        if (size > SETTER_FORMAT_MAX_EVENTS) {
-            return NULL;
-        }
-
-        list = events->alloc->get(events->alloc->owner,
-                                  size * sizeof(setter_event_t));
-        if (list == NULL) {
-            return NULL;
-        }
-
-        if (events->n > 0) {
-            memcpy(list, events->list, events->n * sizeof(setter_event_t));
-        }
-
-        events->list = list;
-        events->size = size;
-    }
-
-    memset(&events->list[events->n], 0, sizeof(setter_event_t));
-
-    return &events->list[events->n++];
 }
 
 

@@ -41,6 +41,9 @@ typedef struct {
 } setter_format_field_t;
 
 
+#define SETTER_FORMAT_MAX_EVENTS  4096      /* in one body */
+
+
 /*
  * One thing of many that a provider's webhook tells: what becomes a job, or
  * why none is made of it.
@@ -130,14 +133,6 @@ setter_field_error_e setter_field_check(const setter_format_field_t *field,
  * would be after the year 5138, of ms.  -1 when it is neither.
  */
 int64_t setter_field_time(const setter_json_value_t *value);
-
-/*
- * For events(): a zeroed one more, or NULL: no memory, or more than
- * SETTER_FORMAT_MAX_EVENTS of them.
- */
-#define SETTER_FORMAT_MAX_EVENTS  4096
-
-setter_event_t *setter_event_add(setter_events_t *events);
 
 /* 1 when the value counts as not given: absent, null or empty. */
 int setter_field_absent(const setter_format_field_t *field,

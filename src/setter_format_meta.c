@@ -4,6 +4,8 @@
  * reference" and the "Status messages webhook reference" have them.
  */
 
+#include <string.h>
+
 #include "setter_format_tables.h"
 
 
@@ -106,7 +108,6 @@ static const struct {
 static int setter_meta_events(setter_str_t body, setter_events_t *events);
 static int setter_meta_entry(setter_str_t entry, setter_events_t *events);
 static int setter_meta_changed(setter_str_t change, setter_events_t *events);
-static int setter_meta_aside(setter_events_t *events, const char *word);
 static int setter_meta_said(setter_str_t element,
     const setter_json_value_t *change, setter_events_t *events);
 static int setter_meta_sender(setter_event_t *event,
@@ -117,9 +118,6 @@ static int setter_meta_profile(setter_event_t *event, setter_str_t contacts,
     setter_alloc_t *alloc);
 static int setter_meta_status(setter_str_t element, setter_str_t number,
     setter_events_t *events);
-static int setter_meta_read(setter_str_t json,
-    const setter_json_path_t *paths, size_t n, setter_json_value_t *values,
-    setter_buf_t *rest, setter_alloc_t *alloc);
 static int64_t setter_meta_time(setter_str_t text);
 
 
@@ -140,7 +138,7 @@ setter_meta_events(setter_str_t body, setter_events_t *events)
     setter_json_value_t       entries;
     const setter_json_path_t  path = { "entry", SETTER_JSON_TEXT };
 
-    rc = setter_meta_read(body, &path, 1, &entries, NULL, events->alloc);
+    rc = setter_event_read(body, &path, 1, &entries, NULL, events->alloc);
 
     if (rc != SETTER_OK) {
         return rc;
@@ -170,12 +168,12 @@ setter_meta_entry(setter_str_t entry, setter_events_t *events)
     setter_json_value_t       changes;
     const setter_json_path_t  path = { "changes", SETTER_JSON_TEXT };
 
-    rc = setter_meta_read(entry, &path, 1, &changes, NULL, events->alloc);
+    rc = setter_event_read(entry, &path, 1, &changes, NULL, events->alloc);
 
     if (rc == SETTER_ERROR
         || (rc == SETTER_OK && changes.type != SETTER_JSON_ARRAY))
     {
-        return setter_meta_aside(events, "malformed");
+        return setter_event_aside(events, "malformed");
     }
 
     while (rc == SETTER_OK && setter_json_next(&changes.text, &change)) {
@@ -193,7 +191,7 @@ setter_meta_changed(setter_str_t change, setter_events_t *events)
     setter_str_t         element;
     setter_json_value_t  values[CHANGE_NPATHS];
 
-    rc = setter_meta_read(change, setter_meta_change, CHANGE_NPATHS, values,
+    rc = setter_event_read(change, setter_meta_change, CHANGE_NPATHS, values,
                           NULL, events->alloc);
 
     if (rc == SETTER_NO_MEMORY) {
@@ -204,7 +202,7 @@ setter_meta_changed(setter_str_t change, setter_events_t *events)
 
         /* other fields come to the same URL where they are subscribed */
 
-        return setter_meta_aside(events, rc == SETTER_OK
+        return setter_event_aside(events, rc == SETTER_OK
                                          && values[CHANGE_FIELD].text.len > 0
                                          && !setter_str_is(
                                                 values[CHANGE_FIELD].text,
@@ -215,7 +213,7 @@ setter_meta_changed(setter_str_t change, setter_events_t *events)
     if (values[CHANGE_MESSAGES].type != SETTER_JSON_ARRAY
         && values[CHANGE_STATUSES].type != SETTER_JSON_ARRAY)
     {
-        return setter_meta_aside(events, "errors");
+        return setter_event_aside(events, "errors");
     }
 
     while (rc == SETTER_OK
@@ -237,22 +235,6 @@ setter_meta_changed(setter_str_t change, setter_events_t *events)
 
 
 static int
-setter_meta_aside(setter_events_t *events, const char *word)
-{
-    setter_event_t  *event;
-
-    event = setter_event_add(events);
-    if (event == NULL) {
-        return SETTER_NO_MEMORY;
-    }
-
-    event->aside = word;
-
-    return SETTER_OK;
-}
-
-
-static int
 setter_meta_said(setter_str_t element, const setter_json_value_t *change,
     setter_events_t *events)
 {
@@ -267,7 +249,7 @@ setter_meta_said(setter_str_t element, const setter_json_value_t *change,
     }
 
     setter_buf_init(&data, events->alloc, SETTER_META_DATA);
-    rc = setter_meta_read(element, setter_meta_message, MESSAGE_NPATHS,
+    rc = setter_event_read(element, setter_meta_message, MESSAGE_NPATHS,
                           values, &data, events->alloc);
 
     if (rc != SETTER_OK || data.failed) {
@@ -306,13 +288,7 @@ setter_meta_sender(setter_event_t *event, const setter_json_value_t *values)
     event->job.from = values[MESSAGE_FROM].text.len > 0
                       ? values[MESSAGE_FROM].text : values[MESSAGE_USER].text;
 
-    if (event->job.from.len == 0 || event->job.provider_id.len == 0
-        || event->job.from.len > SETTER_FIELD_ID_MAX
-        || event->job.provider_id.len > SETTER_FIELD_ID_MAX)
-    {
-        event->aside = "malformed";
-
-    } else if (values[MESSAGE_GROUP].text.len > 0) {
+    if (setter_event_addressed(event) && values[MESSAGE_GROUP].text.len > 0) {
         event->aside = "group";
     }
 
@@ -347,13 +323,12 @@ setter_meta_content(setter_event_t *event, const setter_json_value_t *values,
         }
 
         memset(found, 0, sizeof(found));
-        rc = setter_meta_read(member->text, paths, 2, found, NULL, alloc);
+        rc = setter_event_read(member->text, paths, 2, found, NULL, alloc);
 
         if (rc == SETTER_NO_MEMORY) {
             return rc;
         }
 
-        event->aside = "empty";
         event->job.type.data = setter_meta_types[i].as;
 
         if (found[1].type == SETTER_JSON_TRUE) {
@@ -361,24 +336,14 @@ setter_meta_content(setter_event_t *event, const setter_json_value_t *values,
         }
 
         event->job.type.len = strlen(event->job.type.data);
-        event->job.text = found[0].text;
-
-        if (event->job.text.len == 0
-            && setter_meta_types[i].otherwise != NULL)
-        {
-            event->job.text.data = setter_meta_types[i].otherwise;
-            event->job.text.len = strlen(setter_meta_types[i].otherwise);
-        }
+        setter_event_text(event, found[0].text,
+                          setter_meta_types[i].otherwise);
 
         if (setter_meta_types[i].media
             && member->type == SETTER_JSON_OBJECT)
         {
             event->job.media = member->text;
         }
-    }
-
-    if (event->job.text.len > 0) {
-        event->aside = NULL;
     }
 
     return SETTER_OK;
@@ -399,7 +364,7 @@ setter_meta_profile(setter_event_t *event, setter_str_t contacts,
     };
 
     while (setter_json_next(&contacts, &contact)) {
-        rc = setter_meta_read(contact, paths, 3, values, NULL, alloc);
+        rc = setter_event_read(contact, paths, 3, values, NULL, alloc);
 
         if (rc == SETTER_NO_MEMORY) {
             return rc;
@@ -422,13 +387,11 @@ setter_meta_profile(setter_event_t *event, setter_str_t contacts,
 }
 
 
-/* The worker reads the element itself: workers/channel/meta_report.c. */
 static int
 setter_meta_status(setter_str_t element, setter_str_t number,
     setter_events_t *events)
 {
     int                   rc;
-    setter_buf_t          data, key;
     setter_event_t       *event;
     setter_json_value_t   values[3];
 
@@ -441,60 +404,19 @@ setter_meta_status(setter_str_t element, setter_str_t number,
         return SETTER_NO_MEMORY;
     }
 
-    rc = setter_meta_read(element, paths, 3, values, NULL, events->alloc);
+    rc = setter_event_read(element, paths, 3, values, NULL, events->alloc);
 
-    if (rc != SETTER_OK || values[0].text.len == 0
-        || values[0].text.len > SETTER_FIELD_ID_MAX
-        || values[1].text.len == 0
-        || values[1].text.len > SETTER_FIELD_ID_MAX)
-    {
+    if (rc != SETTER_OK) {
         event->aside = "malformed";
-        return rc == SETTER_NO_MEMORY ? rc : SETTER_OK;
+        return rc == SETTER_ERROR ? SETTER_OK : rc;
     }
 
-    setter_buf_init(&data, events->alloc, element.len + 16);
-    setter_json_name(&data, "statuses");
-    setter_buf_byte(&data, '[');
-    setter_buf_append(&data, element.data, element.len);
-    setter_buf_byte(&data, ']');
-
-    setter_buf_init(&key, events->alloc,
-                    values[0].text.len + values[1].text.len + 1);
-    setter_buf_append(&key, values[0].text.data, values[0].text.len);
-    setter_buf_byte(&key, '/');
-    setter_buf_append(&key, values[1].text.data, values[1].text.len);
-
-    event->job.kind = (setter_str_t) setter_str("status");
     event->job.provider = (setter_str_t) setter_str("meta");
     event->job.to = number;
-    event->job.provider_id = values[0].text;
-    event->job.data.data = data.data;
-    event->job.data.len = data.len;
-    event->key.data = key.data;
-    event->key.len = key.len;
     event->time_ms = setter_meta_time(values[2].text);
 
-    return data.failed || key.failed ? SETTER_NO_MEMORY : SETTER_OK;
-}
-
-
-static int
-setter_meta_read(setter_str_t json, const setter_json_path_t *paths, size_t n,
-    setter_json_value_t *values, setter_buf_t *rest, setter_alloc_t *alloc)
-{
-    switch (setter_json_read(json.data, json.len, SETTER_JSON_REPAIR, paths,
-                             n, values, rest, alloc))
-    {
-
-    case SETTER_JSON_OK:
-        return SETTER_OK;
-
-    case SETTER_JSON_NO_MEMORY:
-        return SETTER_NO_MEMORY;
-
-    default:
-        return SETTER_ERROR;
-    }
+    return setter_event_status(event, "statuses", element, values[0].text,
+                               values[1].text, events->alloc);
 }
 
 

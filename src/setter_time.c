@@ -12,9 +12,11 @@ static int setter_time_number(const char *p, int digits);
 
 
 static const char  setter_time_form[] = "0000-00-00T00:00:00";
-static const char  setter_time_offset[] = "00:00";  /* behind its sign */
 
 #define SETTER_TIME_SECONDS  (sizeof(setter_time_form) - 1)
+
+/* of zones, behind their sign */
+static const char *const  setter_time_offsets[] = { "00:00", "0000" };
 
 
 void
@@ -88,44 +90,45 @@ setter_time_read(setter_str_t text)
 }
 
 
-/* Takes "Z" or "+01:00" off the end: how many seconds it is before UTC. */
+/* Takes "Z", "+01:00" or "+0100" off the end: its seconds before UTC. */
 static int
 setter_time_zone(setter_str_t *text, int64_t *zone)
 {
     int          hours, minutes;
+    size_t       i, len;
     const char  *p;
 
-    p = text->data + text->len - 1;
-
-    if (*p == 'Z') {
+    if (text->data[text->len - 1] == 'Z') {
         text->len--;
         *zone = 0;
 
         return SETTER_OK;
     }
 
-    if (text->len < SETTER_TIME_SECONDS + sizeof(setter_time_offset)) {
-        return SETTER_ERROR;
+    for (i = 0; i < 2; i++) {
+        len = 1 + strlen(setter_time_offsets[i]);
+        p = text->data + text->len - len;
+
+        if (text->len < SETTER_TIME_SECONDS + len || (*p != '+' && *p != '-')
+            || !setter_time_is(p + 1, setter_time_offsets[i]))
+        {
+            continue;
+        }
+
+        hours = setter_time_number(p + 1, 2);
+        minutes = setter_time_number(p + len - 2, 2);
+
+        if (hours > 23 || minutes > 59) {
+            return SETTER_ERROR;
+        }
+
+        text->len -= len;
+        *zone = (*p == '-' ? -60 : 60) * (60 * hours + minutes);
+
+        return SETTER_OK;
     }
 
-    text->len -= sizeof(setter_time_offset);
-    p = text->data + text->len;
-
-    if ((*p != '+' && *p != '-') || !setter_time_is(p + 1, setter_time_offset))
-    {
-        return SETTER_ERROR;
-    }
-
-    hours = setter_time_number(p + 1, 2);
-    minutes = setter_time_number(p + 4, 2);
-
-    if (hours > 23 || minutes > 59) {
-        return SETTER_ERROR;
-    }
-
-    *zone = (*p == '-' ? -60 : 60) * (60 * hours + minutes);
-
-    return SETTER_OK;
+    return SETTER_ERROR;
 }
 
 

@@ -13,7 +13,8 @@ void setter_time_write(setter_buf_t *buf, int64_t ms);
 
 /*
  * Unix time in ms, or -1.  The fraction may be absent or of any length, and
- * the time in any zone, 2026-11-20T11:30:00+01:00.
+ * the time in any zone, 2026-11-20T11:30:00+01:00 or, as ISO 8601's basic
+ * form has it, +0100.
  */
 int64_t setter_time_read(setter_str_t text);
 

@@ -214,3 +214,20 @@ my $signature = 'X-Hub-Signature-256: sha256='
 [1, 1, 1, 0, 0, 0, 0]
 --- job eval
 ["tenant: acme", "tenant: globex", "tenant: default", ("") x 4]
+
+
+
+=== TEST 11: Infobip's messages, whose tenant is their key's
+--- request eval
+my $result = '{"messageId":"m","from":"2","to":"1",'
+    . '"message":{"type":"TEXT","text":"a"}}';
+[("POST /webhook/infobip\n" . '{"results":[' . $result . ']}') x 2,
+ "POST /webhook/infobip\nnothing"]
+--- more_headers eval
+[$::bearer, "", $::bearer]
+--- error_code eval
+[200, 401, 200]
+--- queued eval
+[1, 0, 0]
+--- job eval
+["tenant: acme\nprovider: infobip\nfrom: 2"]

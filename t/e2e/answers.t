@@ -129,6 +129,26 @@ subtest 'three quick messages get one answer that knows all three' => sub {
     is scalar($stack->sent_to('1004')), 1, 'one answer';
 };
 
+subtest "Infobip's messages are let in by a key, and answered" => sub {
+    my $them = '15550100471';
+    chomp(my $key = $stack->ctl('key', 'add', 'acme'));
+    my $said = sub {
+        return $stack->post('/webhook/infobip', encode_json({ results => [@_] }),
+            Authorization => "Bearer $key");
+    };
+    my $answer = $said->(map { {
+        messageId => "ib-$_", from => $them, to => '15550100299',
+        receivedAt => "2026-01-01T10:00:0$_.000+0000",
+        message => { type => 'TEXT', text => "part $_" },
+    } } 2, 1);
+    is "$answer->{status} $answer->{content}", '200 ', 'an empty 200';
+
+    my ($reply) = $stack->wait_sent_to($them, 1);
+    is $reply->{provider}, 'infobip', 'it left through Infobip';
+    is $reply->{from}, '15550100299', 'from the number it came to';
+    like $reply->{text}, qr/part 1\s+part 2/, 'one answer, in order';
+};
+
 subtest 'the engine webhook is answered through Infobip' => sub {
     my $answer = $stack->post('/webhook/inbound', {
         from => '15550100001', message => 'Is my order there?',

@@ -2,17 +2,10 @@
  * setter_format_meta.c, over Meta's samples.
  */
 
-#include "sample.h"
-
-#include "setter_format.h"
-#include "setter_unit.h"
+#include "events.h"
 
 
-static const struct {
-    const char  *name;
-    size_t       n;
-    const char  *events[4];     /* "kind type from > to: text" or "! aside" */
-} samples[] = {
+static const events_sample_t  samples[] = {
 #define A  "15550104321 > 800111222333444: "
     { "inbound-text", 1, { "message text " A } },
     { "inbound-text-compact", 1, { "message text " A } },
@@ -56,84 +49,12 @@ static const struct {
 #define NSAMPLES  (sizeof(samples) / sizeof(samples[0]))
 
 
-static setter_events_t
-read_events(arena_t *arena, const char *text, size_t len, int *rc)
-{
-    setter_str_t            body, name = setter_str("meta");
-    setter_events_t         events;
-    const setter_format_t  *format;
-
-    format = setter_format_find(name);
-    assert_non_null(format);
-
-    memset(&events, 0, sizeof(events));
-    events.alloc = arena_alloc(arena);
-    body.data = text;
-    body.len = len;
-    *rc = format->events(body, &events);
-
-    return events;
-}
-
-
-static const char *
-describe(arena_t *arena, const setter_event_t *event)
-{
-    const setter_job_t  *job = &event->job;
-
-    if (event->aside != NULL) {
-        return arena_printf(arena, "! %s", event->aside);
-    }
-
-    return arena_printf(arena, "%.*s %.*s%s%.*s > %.*s: %.*s",
-                        (int) job->kind.len, job->kind.data,
-                        (int) job->type.len,
-                        job->type.len > 0 ? job->type.data : "",
-                        job->type.len > 0 ? " " : "",
-                        (int) job->from.len,
-                        job->from.len > 0 ? job->from.data : "",
-                        (int) job->to.len, job->to.data,
-                        (int) job->text.len,
-                        job->text.len > 0 ? job->text.data : "");
-}
-
-
 static void
 test_samples(void **state)
 {
-    int               rc;
-    char             *text;
-    size_t            i, j, len = 0;
-    arena_t          *arena;
-    const char       *found;
-    setter_events_t   events;
-
     (void) state;
 
-    arena = arena_create();
-
-    for (i = 0; i < NSAMPLES; i++) {
-        print_message("# %s\n", samples[i].name);
-        text = sample_read(arena, arena_printf(arena,
-                           "t/data/meta-whatsapp/%s.json", samples[i].name),
-                           &len);
-        assert_non_null(text);
-        events = read_events(arena, text, len, &rc);
-        assert_int_equal(rc, SETTER_OK);
-        assert_int_equal(events.n, samples[i].n);
-
-        for (j = 0; j < events.n; j++) {
-            found = describe(arena, &events.list[j]);
-            print_message("#   %s\n", found);
-            assert_memory_equal(found, samples[i].events[j],
-                                strlen(samples[i].events[j]));
-            assert_true(events.list[j].aside != NULL
-                        || (events.list[j].time_ms > 1700000000000
-                            && events.list[j].key.len > 10));
-        }
-    }
-
-    arena_destroy(arena);
+    events_samples("meta", "meta-whatsapp", samples, NSAMPLES);
 }
 
 
@@ -153,7 +74,7 @@ test_members(void **state)
     arena = arena_create();
 
     text = sample_read(arena, "t/data/meta-whatsapp/inbound-image.json", &len);
-    events = read_events(arena, text, len, &rc);
+    events = events_read("meta", arena, text, len, &rc);
     job = &events.list[0].job;
     assert_non_null(strstr(arena_copy(arena, job->media.data, job->media.len),
                            "\"mime_type\":\"image/jpeg\""));
@@ -164,7 +85,7 @@ test_members(void **state)
 
     text = sample_read(arena, "t/data/meta-whatsapp/"
                        "inbound-text-ad-referral.json", &len);
-    events = read_events(arena, text, len, &rc);
+    events = events_read("meta", arena, text, len, &rc);
     job = &events.list[0].job;
     assert_non_null(strstr(arena_copy(arena, job->data.data, job->data.len),
                            "\"referral\":{"));
@@ -173,7 +94,7 @@ test_members(void **state)
 
     /* a status: its job has the element, by which a repeat is known, too */
     text = sample_read(arena, "t/data/meta-whatsapp/status-read.json", &len);
-    events = read_events(arena, text, len, &rc);
+    events = events_read("meta", arena, text, len, &rc);
     job = &events.list[0].job;
     assert_memory_equal(job->data.data, "\"statuses\":[{", 13);
     assert_int_equal(events.list[0].key.len, job->provider_id.len + 5);
@@ -188,22 +109,13 @@ test_members(void **state)
 static void
 test_bad_elements(void **state)
 {
-    int               rc;
-    size_t            i;
-    arena_t          *arena;
-    const char       *text;
-    setter_events_t   events;
-
 #define VALUE(rest)                                                           \
     "{\"entry\":[{\"changes\":[{\"field\":\"messages\",\"value\":{"           \
     "\"metadata\":{\"phone_number_id\":\"1\"}," rest "}}]}]}"
 #define GOOD  "{\"id\":\"w\",\"from\":\"2\",\"timestamp\":\"1767225600\","    \
     "\"type\":\"text\",\"text\":{\"body\":\"good \\\" ] one\"}}"
 
-    static const struct {
-        const char  *body;
-        const char  *events[4];
-    } odd[] = {
+    static const events_body_t  odd[] = {
         { VALUE("\"messages\":[7," GOOD ",null]"),
           { "! malformed", "message text 2 > 1: good \" ] one",
             "! malformed" } },
@@ -237,32 +149,8 @@ test_bad_elements(void **state)
 
     (void) state;
 
-    arena = arena_create();
-
-    for (i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
-        size_t  j;
-
-        print_message("# %s\n", odd[i].body);
-        events = read_events(arena, odd[i].body, strlen(odd[i].body), &rc);
-        assert_int_equal(rc, SETTER_OK);
-
-        for (j = 0; j < events.n; j++) {
-            text = describe(arena, &events.list[j]);
-            assert_non_null(odd[i].events[j]);
-            assert_memory_equal(text, odd[i].events[j],
-                                strlen(odd[i].events[j]));
-        }
-
-        assert_null(odd[i].events[j]);
-    }
-
-    for (i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
-        print_message("# %s\n", none[i]);
-        read_events(arena, none[i], strlen(none[i]), &rc);
-        assert_int_equal(rc, SETTER_ERROR);
-    }
-
-    arena_destroy(arena);
+    events_bodies("meta", odd, sizeof(odd) / sizeof(odd[0]));
+    events_none("meta", none, sizeof(none) / sizeof(none[0]));
 }
 
 
@@ -286,60 +174,19 @@ test_limits(void **state)
     }
     setter_buf_text(&buf, GOOD "]}}]}]}");
 
-    events = read_events(arena, buf.data, buf.len, &rc);
+    events = events_read("meta", arena, buf.data, buf.len, &rc);
     assert_int_equal(rc, SETTER_OK);
     assert_int_equal(events.n, 1001);
     arena_destroy(arena);
 }
 
 
-/* Each allocation fails in turn: that is said, and nothing else. */
-static size_t  left;
-
-static void *
-scarce(void *owner, size_t size)
-{
-    return left-- == 0 ? NULL : arena_get(owner, size);
-}
-
-
 static void
 test_no_memory(void **state)
 {
-    int                      rc;
-    char                    *text;
-    size_t                   n, len = 0;
-    arena_t                 *arena;
-    setter_str_t             body, name = setter_str("meta");
-    setter_alloc_t           alloc;
-    setter_events_t          events;
-
     (void) state;
 
-    arena = arena_create();
-    text = sample_read(arena, "t/data/meta-whatsapp/inbound-batch.json",
-                       &len);
-    body.data = text;
-    body.len = len;
-    alloc.get = scarce;
-    alloc.owner = arena;
-
-    for (n = 0; /* void */; n++) {
-        memset(&events, 0, sizeof(events));
-        events.alloc = &alloc;
-        left = n;
-        rc = setter_format_find(name)->events(body, &events);
-
-        if (rc == SETTER_OK) {
-            break;
-        }
-
-        assert_int_equal(rc, SETTER_NO_MEMORY);
-    }
-
-    assert_true(n > 10);
-    assert_int_equal(events.n, 4);
-    arena_destroy(arena);
+    events_no_memory("meta", "t/data/meta-whatsapp/inbound-batch.json", 4);
 }
 
 
