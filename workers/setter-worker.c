@@ -42,6 +42,7 @@ typedef struct {
     const char  *meta_base_url;
     const char  *meta_access_token;
     const char  *meta_phone_number_id;
+    master_settings_t  master;
     const char  *system_prompt;
     long         memory_exchanges;
     long         concurrency;
@@ -127,6 +128,7 @@ static const config_setting_t  settings_table[] = {
     setting_text("META_PHONE_NUMBER_ID", "meta-phone-number-id",
                  meta_phone_number_id, NULL,
                  "our number's id, where the message did not come to one"),
+    MASTER_SETTINGS(settings_t, master),
     setting_text("SETTER_SYSTEM_PROMPT", "system-prompt", system_prompt,
                  "You answer messages from customers. Be friendly and brief,"
                  " and answer in the language they write in.",
@@ -190,6 +192,7 @@ static const char  usage[] =
     "option and a variable of the environment; the option wins. TERM stops.";
 
 static settings_t  settings;
+static master_t    master;
 static worker_t    worker;
 static once_t      once;
 static posted_t    posted;              /* SQS_BODY's job */
@@ -243,6 +246,7 @@ main(int argc, char **argv)
 static void
 settings_check(void)
 {
+    char               error[512];
     PQconninfoOption  *parts;
 
     if (log_set_level(settings.log_level) != 0) {
@@ -252,6 +256,10 @@ settings_check(void)
     if (strcmp(settings.llm, "openai") != 0) {
         settings_refuse("SETTER_LLM names what is not in this version, which"
                         " has openai");
+    }
+
+    if (master_read(&settings.master, &master, error, sizeof(error)) != 0) {
+        settings_refuse(error);
     }
 
     if (settings.database_url == NULL) {
@@ -304,6 +312,7 @@ worker_set(void)
     worker.accounts[2].account.api_key = settings.meta_access_token;
     worker.accounts[2].account.sender = settings.meta_phone_number_id;
 
+    worker.master = &master;
     worker.system_prompt = settings.system_prompt;
     worker.memory_exchanges = settings.memory_exchanges;
     worker.llm_timeout_ms = settings.llm_timeout_ms;

@@ -68,6 +68,22 @@ static const ctl_command_t  commands[] = {
       "all keys, by their last characters", ctl_key_list },
     { "key revoke", "SLUG|ID...",
       "let a tenant's keys, or one, count no more", ctl_key_revoke },
+    { "key signing", "",
+      "show the key that nginx needs for channels' signatures",
+      ctl_key_signing },
+    { "key rotate-master", "",
+      "seal all credentials under a new master key", ctl_key_rotate_master },
+    { "channel add", "SLUG PROVIDER ADDRESS [FIELD=VALUE...]",
+      "give a tenant a number, page or sender", ctl_channel_add },
+    { "channel set", "SLUG PROVIDER ADDRESS FIELD=VALUE...",
+      "change account, base_url, credential, signing, preferred",
+      ctl_channel_set },
+    { "channel list", "[SLUG]",
+      "channels, and which secrets they have", ctl_channel_list },
+    { "channel remove", "SLUG PROVIDER ADDRESS",
+      "take a channel and its secrets away", ctl_channel_remove },
+    { "channel send", "SLUG PROVIDER ADDRESS TO TEXT",
+      "send one message, to see that it works", ctl_channel_send },
     { "scale", "[OPTION...] [-- ARGUMENT...]",
       "start and stop workers as the queue needs them", ctl_scale },
 };
@@ -82,6 +98,7 @@ static const config_setting_t  settings[] = {
     { "SETTER_ADMIN_DATABASE_URL", "admin-database-url", CONFIG_TEXT,
       offsetof(ctl_t, admin_database_url), NULL, 0, 0, 1,
       "PostgreSQL, as libpq takes it; the owner's role" },
+    MASTER_SETTINGS(ctl_t, master),
     { "SETTER_PARTITIONS", "partitions", CONFIG_NUMBER,
       offsetof(ctl_t, partitions), "1", 1, SETTER_MAX_PARTITIONS, 0,
       "partitions of the queue, the same everywhere" },
@@ -224,6 +241,7 @@ print_usage(FILE *out)
     for (i = 0; i < NCOMMANDS; i++) {
         snprintf(line, sizeof(line), "%s %s", commands[i].words,
                  commands[i].arguments);
-        fprintf(out, "  %-34s %s\n", line, commands[i].help);
+        fprintf(out, strlen(line) > 34 ? "  %s\n%37s%s\n" : "  %-34s%s %s\n",
+                line, "", commands[i].help);
     }
 }

@@ -69,16 +69,20 @@ local function now()
 end
 
 
--- Keeps one message, as JSON; raw is JSON already.  The oldest make room.
+-- Keeps one message, as JSON; raw is JSON already.  The oldest make room.  Of
+-- whose key it was sent with the end tells.
 function _M.send(provider, message, raw)
+    local key = ngx.var.http_authorization or ""
+
     last = last + 1
 
     sent:set(last, string.format(
         '{"seq":%d,"at":"%s","provider":"%s","to":%s,"from":%s,"text":%s,'
-        .. '"id":%s,"raw":%s}', last, now(), provider,
+        .. '"id":%s,"key":%s,"raw":%s}', last, now(), provider,
         cjson.encode(message.to), cjson.encode(message.from),
         cjson.encode(message.text),
-        cjson.encode(message.id or "sandbox-" .. last), raw))
+        cjson.encode(message.id or "sandbox-" .. last),
+        cjson.encode(key:sub(-4)), raw))
     sent:delete(last - KEPT)
 end
 

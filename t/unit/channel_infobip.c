@@ -203,7 +203,8 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("infobip");
     const channel_t   *channel;
-    channel_account_t  account = { "https://api.infobip.com", "key", NULL };
+    channel_account_t  account = { "https://api.infobip.com", "key", NULL,
+                                   NULL };
 
     (void) state;
 
@@ -230,7 +231,7 @@ test_no_sender(void **state)
     channel_message_t   message = {
         .to = setter_str("15550104330"), .text = setter_str("x"),
     };
-    channel_account_t   account = { "http://127.0.0.1:1", "key", NULL };
+    channel_account_t   account = { "http://127.0.0.1:1", "key", NULL, NULL };
 
     (void) state;
 

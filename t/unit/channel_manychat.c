@@ -249,7 +249,8 @@ test_turns(void **state)
 static void
 test_pace(void **state)
 {
-    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL };
+    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL,
+                                   NULL };
 
     (void) state;
 
@@ -267,7 +268,8 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("manychat");
     const channel_t   *channel;
-    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL };
+    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL,
+                                   NULL };
 
     (void) state;
 

@@ -50,6 +50,7 @@ typedef struct {
     const char  *base_url;
     const char  *api_key;
     const char  *sender;
+    const char  *user;              /* whose it is, where that is said */
 } channel_account_t;
 
 typedef struct {

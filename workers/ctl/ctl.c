@@ -140,6 +140,47 @@ ctl_record(ctl_t *ctl)
 
 
 int
+ctl_run(PGconn *pg, const char *command)
+{
+    int        rc;
+    PGresult  *result;
+
+    result = PQexec(pg, command);
+    rc = PQresultStatus(result) == PGRES_COMMAND_OK
+         ? CTL_OK : ctl_fail("%s", PQerrorMessage(pg));
+    PQclear(result);
+
+    return rc;
+}
+
+
+const channel_account_t *
+ctl_account(const ctl_t *ctl, const char *provider)
+{
+    size_t  i;
+
+    const struct {
+        const char               *provider;
+        const channel_account_t  *account;
+    } accounts[] = {
+        { "manychat", &ctl->manychat },
+        { "infobip", &ctl->infobip },
+        { "meta", &ctl->meta },
+    };
+
+    static const channel_account_t  none;
+
+    for (i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
+        if (strcmp(accounts[i].provider, provider) == 0) {
+            return accounts[i].account;
+        }
+    }
+
+    return &none;
+}
+
+
+int
 ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
     int *rows)
 {

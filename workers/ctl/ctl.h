@@ -10,6 +10,7 @@
 #include "channel/channel.h"
 #include "llm/llm.h"
 #include "queue/queue.h"
+#include "runtime/master.h"
 
 
 #define CTL_OK      0
@@ -25,6 +26,7 @@ typedef struct {
     channel_account_t  manychat;
     channel_account_t  infobip;
     channel_account_t  meta;
+    master_settings_t  master;
     long               partitions;
     int                json;        /* for programs, else for people */
 
@@ -77,6 +79,15 @@ const char *ctl_migration_missing(PGconn *pg);
 int ctl_member(ctl_t *ctl, const char *command, const char *slug,
     const char *set, const char *member);
 
+/* Runs a command without a result.  CTL_OK, or CTL_FAILED after saying why. */
+int ctl_run(PGconn *pg, const char *command);
+
+/* The account that the environment sets; an empty one where it sets none. */
+const channel_account_t *ctl_account(const ctl_t *ctl, const char *provider);
+
+/* The master key.  CTL_OK, or CTL_FAILED after saying why. */
+int ctl_master(ctl_t *ctl, master_t *master);
+
 /* How many workers are alive.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_workers(ctl_t *ctl, long long *workers);
 
@@ -106,6 +117,13 @@ int ctl_worker_list(ctl_t *ctl, int argc, char **argv);
 int ctl_key_add(ctl_t *ctl, int argc, char **argv);
 int ctl_key_list(ctl_t *ctl, int argc, char **argv);
 int ctl_key_revoke(ctl_t *ctl, int argc, char **argv);
+int ctl_key_signing(ctl_t *ctl, int argc, char **argv);
+int ctl_key_rotate_master(ctl_t *ctl, int argc, char **argv);
+int ctl_channel_add(ctl_t *ctl, int argc, char **argv);
+int ctl_channel_set(ctl_t *ctl, int argc, char **argv);
+int ctl_channel_list(ctl_t *ctl, int argc, char **argv);
+int ctl_channel_remove(ctl_t *ctl, int argc, char **argv);
+int ctl_channel_send(ctl_t *ctl, int argc, char **argv);
 int ctl_scale(ctl_t *ctl, int argc, char **argv);
 
 

@@ -22,6 +22,7 @@ static void doctor_database(ctl_t *ctl);
 static void doctor_tables(PGconn *pg);
 static void doctor_migrations(ctl_t *ctl);
 static void doctor_role(PGconn *pg);
+static void doctor_master(ctl_t *ctl);
 static void doctor_account(const char *provider,
     const channel_account_t *account);
 static void doctor_say(const char *verdict, const char *subject,
@@ -52,6 +53,8 @@ ctl_doctor(ctl_t *ctl, int argc, char **argv)
 
     doctor_redis(ctl);
     doctor_database(ctl);
+
+    doctor_master(ctl);
 
     missing = llm_check(&ctl->llm);
     doctor_say(missing != NULL ? "fail" : "ok", "model", "%s",
@@ -244,6 +247,26 @@ doctor_role(PGconn *pg)
     }
 
     PQclear(result);
+}
+
+
+/* Only tenants with accounts of their own need it. */
+static void
+doctor_master(ctl_t *ctl)
+{
+    char      error[512];
+    master_t  master;
+
+    if (master_read(&ctl->master, &master, error, sizeof(error)) != 0) {
+        doctor_say("fail", "master key", "%s", error);
+
+    } else if (master.n == 0) {
+        doctor_say("warn", "master key", "SETTER_MASTER_KEY is not set: "
+                   "channels of tenants cannot be used");
+
+    } else {
+        doctor_say("ok", "master key", "can be read");
+    }
 }
 
 

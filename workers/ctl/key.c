@@ -17,7 +17,6 @@
 
 static int key_insert(ctl_t *ctl, PGconn *pg, const char *text,
     const char *slug, const char *name);
-static int key_run(PGconn *pg, const char *command);
 static void key_tell(ctl_t *ctl, PGconn *pg, const char *text,
     const char *slug, const char *id);
 static int key_revoke(ctl_t *ctl, PGconn *pg, const char *which, int *n);
@@ -140,7 +139,7 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
     params[2] = name;
     params[3] = text + strlen(text) - KEY_ENDING;
 
-    if (key_run(pg, "BEGIN") != CTL_OK) {
+    if (ctl_run(pg, "BEGIN") != CTL_OK) {
         return CTL_FAILED;
     }
 
@@ -155,28 +154,13 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
     } else if (ctl_member(ctl, "SADD", slug, "keys", member) != CTL_OK) {
         rc = ctl_fail("no key was made");
 
-    } else if (key_run(pg, "COMMIT") != CTL_OK) {
+    } else if (ctl_run(pg, "COMMIT") != CTL_OK) {
         rc = CTL_FAILED;
 
     } else {
         key_tell(ctl, pg, text, slug, PQgetvalue(result, 0, 0));
     }
 
-    PQclear(result);
-
-    return rc;
-}
-
-
-static int
-key_run(PGconn *pg, const char *command)
-{
-    int        rc;
-    PGresult  *result;
-
-    result = PQexec(pg, command);
-    rc = PQresultStatus(result) == PGRES_COMMAND_OK
-         ? CTL_OK : ctl_fail("%s", PQerrorMessage(pg));
     PQclear(result);
 
     return rc;

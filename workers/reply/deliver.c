@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "reply/account.h"
 #include "reply/deliver.h"
 #include "reply/record.h"
 #include "runtime/log.h"
@@ -33,7 +34,6 @@ static turn_end_e deliver_held(turn_t *turn);
 static void deliver_send(turn_t *turn, channel_answer_t *answer);
 static int deliver_late(void *data);
 static turn_end_e deliver_mark(turn_t *turn, const channel_answer_t *answer);
-static const channel_account_t *deliver_account(const turn_t *turn);
 static setter_str_t deliver_str(const char *text);
 
 
@@ -41,6 +41,7 @@ turn_end_e
 deliver_check(turn_t *turn)
 {
     const char       *missing;
+    turn_end_e        end;
     const channel_t  *channel;
 
     channel = channel_find(deliver_str(turn->reply.provider));
@@ -48,12 +49,16 @@ deliver_check(turn_t *turn)
         return turn_ends(turn, TURN_AGAIN, -1, "unknown provider");
     }
 
-    missing = channel->check(deliver_account(turn));
-    if (missing == NULL) {
-        return TURN_GOES_ON;
+    end = account_find(turn, &missing);
+    if (end != TURN_GOES_ON) {
+        return end;
     }
 
-    return deliver_setup(turn, missing);
+    if (missing == NULL) {
+        missing = channel->check(&turn->account);
+    }
+
+    return missing == NULL ? TURN_GOES_ON : deliver_setup(turn, missing);
 }
 
 
@@ -114,7 +119,7 @@ deliver_pace(turn_t *turn)
         return TURN_GOES_ON;
     }
 
-    ms = channel->pace(deliver_account(turn), DELIVER_PACE_MS);
+    ms = channel->pace(&turn->account, DELIVER_PACE_MS);
     if (ms > DELIVER_PACE_MS) {
         return turn_ends(turn, TURN_BACK, ms, "the provider's pace");
     }
@@ -226,7 +231,7 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
     message.before_send = deliver_late;
     message.before_send_data = &check;
 
-    channel_find(deliver_str(reply->provider))->send(deliver_account(turn),
+    channel_find(deliver_str(reply->provider))->send(&turn->account,
         &message, answer, turn->claim->arena);
 
     turn->send_ms = loop_now_ms() - started;
@@ -273,26 +278,6 @@ deliver_mark(turn_t *turn, const channel_answer_t *answer)
     default:
         return turn_settle(turn, "unknown", NULL, "done", answer->reason);
     }
-}
-
-
-static const channel_account_t *
-deliver_account(const turn_t *turn)
-{
-    size_t                   i;
-    const worker_account_t  *accounts;
-
-    static const channel_account_t  none;
-
-    accounts = turn->worker->accounts;
-
-    for (i = 0; i < WORKER_ACCOUNTS; i++) {
-        if (strcmp(accounts[i].provider, turn->reply.provider) == 0) {
-            return &accounts[i].account;
-        }
-    }
-
-    return &none;
 }
 
 

@@ -4,6 +4,8 @@
  *   setter:{tag}:known  tenants that are active; one that was merely seen is
  *                       in there only once it was added
  *   setter:{tag}:keys   the hashes of tenants' keys
+ *
+ * and two hashes (channels.h) which channels they have.
  */
 
 #include <stdio.h>
@@ -63,6 +65,7 @@ registry_renew(worker_t *worker)
                           registry_known_page) == 0
            && registry_pages(worker, registry_keys, 1, "0",
                              registry_keys_page) == 0
+           && registry_publish_channels(worker) == 0
            && registry_publish_settings(worker) == 0 ? 0 : -1;
 }
 

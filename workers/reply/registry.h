@@ -30,5 +30,8 @@ int registry_pages(worker_t *worker, const char *sql, int keys,
 /* For registry_renew(): tenants' settings, and the lanes that are held. */
 int registry_publish_settings(worker_t *worker);
 
+/* For registry_renew(): whose the addresses of channels are, and secrets. */
+int registry_publish_channels(worker_t *worker);
+
 
 #endif /* REGISTRY_H */

@@ -98,6 +98,7 @@ struct turn_s {
     llm_message_t  *memory;         /* newest first */
     size_t          nmemory;
     turn_reply_t    reply;
+    channel_account_t  account;     /* that it leaves through */
 
     const char     *outcome;        /* for the log; NULL: as it ended */
     const char     *reason;         /* of its end, or NULL */

@@ -10,6 +10,7 @@
 #include "channel/channel.h"
 #include "llm/llm.h"
 #include "queue/queue.h"
+#include "runtime/master.h"
 #include "runtime/redis.h"
 #include "runtime/task.h"
 #include "setter_partition.h"
@@ -29,6 +30,7 @@ typedef struct {
     queue_settings_t    queue;
     llm_settings_t      llm;
     worker_account_t    accounts[WORKER_ACCOUNTS];
+    const master_t     *master;
     const char         *system_prompt;
     long                memory_exchanges;
     long                llm_timeout_ms;

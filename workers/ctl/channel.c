@@ -1,0 +1,479 @@
+/*
+ * setterctl channel add, set, list, remove and send.
+ *
+ * PostgreSQL has the channels, with their credentials sealed; Redis has what
+ * nginx goes by.  Should Redis lose it, the next worker that connects writes
+ * it anew.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ctl/channel.h"
+#include "reply/channels.h"
+
+
+#define CHANNEL_SECRET_MAX   4096   /* bytes of a credential */
+#define CHANNEL_ADDRESS_MAX  128
+
+
+/* The fields that may be set, in the order of the statement's parameters. */
+enum {
+    FIELD_TENANT,
+    FIELD_PROVIDER,
+    FIELD_ADDRESS,
+    FIELD_ACCOUNT,
+    FIELD_BASE_URL,
+    FIELD_CREDENTIAL,
+    FIELD_SIGNING,
+    FIELD_PREFERRED,
+    FIELD_N
+};
+
+static const char *const  channel_fields[FIELD_N] = {
+    "tenant", "provider", "address", "account", "base_url", "credential",
+    "signing", "preferred"
+};
+
+
+static int channel_check(char **argv);
+static int channel_write(ctl_t *ctl, const char *sql, int argc, char **argv);
+static int channel_assign(ctl_t *ctl, const char *word, const char *params[],
+    arena_t *arena);
+static int channel_secret(ctl_t *ctl, int field, const char *path,
+    const char *params[], arena_t *arena);
+static int channel_read(char *text, const char *name, const char *path);
+static int channel_change(ctl_t *ctl, const char *sql, const char *params[],
+    int nparams);
+static int channel_result(ctl_t *ctl, PGconn *pg, const PGresult *result,
+    const char *params[]);
+static int channel_refused(PGconn *pg, const PGresult *result,
+    const char *params[]);
+
+
+static const char  channel_list[] =
+    "SELECT tenant, provider, address, account, base_url,"
+    " credential IS NOT NULL AS credential, signing IS NOT NULL AS signing,"
+    " preferred, updated_at FROM channels"
+    " WHERE NOT removed AND ($1::text IS NULL OR tenant = $1)"
+    " ORDER BY tenant, provider, address";
+
+/* One that was removed comes back with what is given, and no more. */
+static const char  channel_insert[] =
+    "INSERT INTO channels AS c (tenant, provider, address, account, base_url,"
+    "  credential, signing, preferred)"
+    " VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7,"
+    "  coalesce($8::boolean, false))"
+    " ON CONFLICT (tenant, provider, address) DO UPDATE"
+    " SET account = EXCLUDED.account, base_url = EXCLUDED.base_url,"
+    "  credential = EXCLUDED.credential, signing = EXCLUDED.signing,"
+    "  preferred = EXCLUDED.preferred, removed = false WHERE c.removed"
+    " RETURNING removed";
+
+/* What is not given stays; what is given empty is taken away. */
+static const char  channel_update[] =
+    "UPDATE channels SET"
+    " account = nullif(coalesce($4, account), ''),"
+    " base_url = nullif(coalesce($5, base_url), ''),"
+    " credential = nullif(coalesce($6, credential), ''),"
+    " signing = nullif(coalesce($7, signing), ''),"
+    " preferred = coalesce($8::boolean, preferred)"
+    " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
+    " RETURNING removed";
+
+static const char  channel_delete[] =
+    "UPDATE channels SET removed = true, credential = NULL, signing = NULL,"
+    " preferred = false"
+    " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
+    " RETURNING removed";
+
+static const char  channel_signing[] =
+    "SELECT string_agg(signing, ' ' ORDER BY id) FROM channels"
+    " WHERE tenant = $1 AND provider = $2 AND NOT removed";
+
+
+int
+ctl_channel_add(ctl_t *ctl, int argc, char **argv)
+{
+    return channel_write(ctl, channel_insert, argc, argv);
+}
+
+
+int
+ctl_channel_set(ctl_t *ctl, int argc, char **argv)
+{
+    return argc < 4 ? CTL_USAGE
+           : channel_write(ctl, channel_update, argc, argv);
+}
+
+
+int
+ctl_channel_list(ctl_t *ctl, int argc, char **argv)
+{
+    return argc > 1 ? CTL_USAGE
+           : ctl_list(ctl, channel_list, argc == 1 ? argv[0] : NULL, NULL);
+}
+
+
+int
+ctl_channel_remove(ctl_t *ctl, int argc, char **argv)
+{
+    const char  *params[3];
+
+    if (argc != 3) {
+        return CTL_USAGE;
+    }
+
+    if (channel_check(argv) != CTL_OK) {
+        return CTL_FAILED;
+    }
+
+    memcpy(params, argv, sizeof(params));
+
+    return channel_change(ctl, channel_delete, params, 3);
+}
+
+
+static int
+channel_write(ctl_t *ctl, const char *sql, int argc, char **argv)
+{
+    int          i, rc;
+    arena_t     *arena;
+    const char  *params[FIELD_N] = { NULL };
+
+    if (argc < 3) {
+        return CTL_USAGE;
+    }
+
+    if (channel_check(argv) != CTL_OK) {
+        return CTL_FAILED;
+    }
+
+    arena = arena_create();
+    if (arena == NULL) {
+        return ctl_fail("no memory");
+    }
+
+    memcpy(params, argv, 3 * sizeof(char *));
+
+    for (i = 3, rc = CTL_OK; i < argc && rc == CTL_OK; i++) {
+        rc = channel_assign(ctl, argv[i], params, arena);
+    }
+
+    if (rc == CTL_OK) {
+        rc = channel_change(ctl, sql, params, FIELD_N);
+    }
+
+    arena_destroy(arena);
+
+    return rc;
+}
+
+
+/* Tenant, provider and address. */
+static int
+channel_check(char **argv)
+{
+    size_t        i;
+    setter_str_t  slug, provider;
+
+    slug.data = argv[0];
+    slug.len = strlen(argv[0]);
+    provider.data = argv[1];
+    provider.len = strlen(argv[1]);
+
+    if (!setter_slug_valid(slug)) {
+        return ctl_fail("\"%s\" is not a tenant's slug", argv[0]);
+    }
+
+    if (channel_find(provider) == NULL) {
+        return ctl_fail("there is no provider \"%s\"", argv[1]);
+    }
+
+    for (i = 0; argv[2][i] > ' ' && argv[2][i] <= '~' && argv[2][i] != '/';
+         i++) { /* void */ }
+
+    if (i == 0 || i > CHANNEL_ADDRESS_MAX || argv[2][i] != '\0') {
+        return ctl_fail("address: \"%s\" is no number, id or sender of up to "
+                        "%d characters; \"*\" is any", argv[2],
+                        CHANNEL_ADDRESS_MAX);
+    }
+
+    return CTL_OK;
+}
+
+
+/* "account=AC…", into the parameter of the field. */
+static int
+channel_assign(ctl_t *ctl, const char *word, const char *params[],
+    arena_t *arena)
+{
+    int          i;
+    size_t       len;
+    const char  *value;
+
+    len = strcspn(word, "=");
+
+    if (word[len] == '\0') {
+        return ctl_fail("\"%s\" is not FIELD=VALUE", word);
+    }
+
+    value = word + len + 1;
+
+    for (i = FIELD_ACCOUNT; i < FIELD_N; i++) {
+
+        if (strlen(channel_fields[i]) != len
+            || memcmp(channel_fields[i], word, len) != 0)
+        {
+            continue;
+        }
+
+        if ((i == FIELD_CREDENTIAL || i == FIELD_SIGNING) && *value != '\0') {
+            return channel_secret(ctl, i, value, params, arena);
+        }
+
+        if (i == FIELD_PREFERRED && strcmp(value, "on") != 0
+            && strcmp(value, "off") != 0)
+        {
+            return ctl_fail("preferred is on or off, not \"%s\"", value);
+        }
+
+        params[i] = value;
+        return CTL_OK;
+    }
+
+    return ctl_fail("there is no field \"%.*s\": account, base_url, "
+                    "credential, signing and preferred may be set", (int) len,
+                    word);
+}
+
+
+/* Secrets come from files, which no list of processes shows. */
+static int
+channel_secret(ctl_t *ctl, int field, const char *path, const char *params[],
+    arena_t *arena)
+{
+    char          text[CHANNEL_SECRET_MAX + 1];
+    master_t      master;
+    setter_buf_t  sealed;
+    setter_str_t  plain;
+
+    if (channel_read(text, channel_fields[field], path) != CTL_OK
+        || ctl_master(ctl, &master) != CTL_OK)
+    {
+        return CTL_FAILED;
+    }
+
+    plain.data = text;
+    plain.len = strlen(text);
+
+    if (field == FIELD_CREDENTIAL && strchr(text, '\n') != NULL) {
+        return ctl_fail("credential: %s has more than one line", path);
+    }
+
+    setter_buf_init(&sealed, arena_alloc(arena), 0);
+
+    if (channel_seal(&sealed, &master.keys[0],
+                     field == FIELD_SIGNING, params, plain, arena)
+        != SETTER_OK)
+    {
+        return ctl_fail("no memory");
+    }
+
+    params[field] = arena_copy(arena, sealed.data, sealed.len);
+
+    return params[field] != NULL ? CTL_OK : ctl_fail("no memory");
+}
+
+
+int
+channel_seal(setter_buf_t *sealed, const setter_seal_key_t *master,
+    int signing, const char *const where[3], setter_str_t text,
+    arena_t *arena)
+{
+    const char         *context;
+    setter_str_t        place;
+    setter_seal_key_t   key;
+
+    context = channel_context(signing, where, arena);
+
+    if (context == NULL
+        || (signing
+            && setter_seal_key_derive(&key, master, CHANNEL_SIGNING)
+               != SETTER_OK))
+    {
+        return SETTER_NO_MEMORY;
+    }
+
+    place.data = context;
+    place.len = strlen(context);
+
+    return setter_seal(sealed, signing ? &key : master, place, text);
+}
+
+
+const char *
+channel_context(int signing, const char *const where[3], arena_t *arena)
+{
+    return signing ? arena_printf(arena, "signing/%s/%s", where[0], where[1])
+           : arena_printf(arena, "credential/%s/%s/%s", where[0], where[1],
+                          where[2]);
+}
+
+
+/* Without the line feeds at its end; "-" is standard input. */
+static int
+channel_read(char *text, const char *name, const char *path)
+{
+    FILE    *file;
+    size_t   i, len;
+
+    file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (file == NULL) {
+        return ctl_fail("%s: %s: %s", name, path, strerror(errno));
+    }
+
+    len = fread(text, 1, CHANNEL_SECRET_MAX, file);
+
+    if (file != stdin) {
+        fclose(file);
+    }
+
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
+        len--;
+    }
+
+    text[len] = '\0';
+
+    for (i = 0; i < len; i++) {
+        if ((text[i] < ' ' && text[i] != '\n') || text[i] > '~') {
+            break;
+        }
+    }
+
+    if (i < len || len == 0 || len == CHANNEL_SECRET_MAX) {
+        return ctl_fail("%s: %s is empty, too long or no text", name, path);
+    }
+
+    return CTL_OK;
+}
+
+
+/* On record first, then told to nginx. */
+static int
+channel_change(ctl_t *ctl, const char *sql, const char *params[], int nparams)
+{
+    int        rc;
+    PGconn    *pg;
+    PGresult  *result;
+
+    if (ctl_redis(ctl) == NULL) {
+        return CTL_FAILED;
+    }
+
+    pg = ctl_record(ctl);
+    if (pg == NULL) {
+        return CTL_FAILED;
+    }
+
+    result = PQexecParams(pg, sql, nparams, NULL, params, NULL, NULL, 0);
+    rc = channel_result(ctl, pg, result, params);
+
+    PQclear(result);
+    PQfinish(pg);
+
+    return rc;
+}
+
+
+static int
+channel_result(ctl_t *ctl, PGconn *pg, const PGresult *result,
+    const char *params[])
+{
+    int             removed;
+    queue_result_e  rc;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        return channel_refused(pg, result, params);
+    }
+
+    if (PQntuples(result) == 0) {
+        return ctl_fail("%s %s of %s is %s: see setterctl channel list",
+                        params[1], params[2], params[0],
+                        strncmp(PQcmdStatus((PGresult *) result), "INSERT", 6)
+                        == 0 ? "there already" : "not there");
+    }
+
+    removed = PQgetvalue(result, 0, 0)[0] == 't';
+    rc = QUEUE_OK;
+
+    if (strcmp(params[2], "*") != 0) {
+        rc = channels_publish(ctl->redis, &ctl->queue, params[1], params[2],
+                              removed ? NULL : params[0]);
+    }
+
+    if (rc != QUEUE_OK) {
+        return ctl_fail("recorded, but not published: run it again");
+    }
+
+    return ctl_channel_publish(ctl, pg, params[0], params[1]);
+}
+
+
+/* The constraints say what is wrong with which field. */
+static int
+channel_refused(PGconn *pg, const PGresult *result, const char *params[])
+{
+    size_t       i;
+    const char  *constraint;
+
+    static const struct {
+        const char  *constraint, *reason;
+    } reasons[] = {
+        { "channels_address", "address: it is another tenant's" },
+        { "channels_preferred", "preferred: another channel of the provider "
+          "is, set that one preferred=off before" },
+        { "channels_account_check", "account: not up to 128 visible "
+          "characters" },
+        { "channels_base_url_check", "base_url: no http or https URL of up "
+          "to 500 characters" },
+    };
+
+    constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+
+    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (constraint != NULL
+            && strcmp(reasons[i].constraint, constraint) == 0)
+        {
+            return ctl_fail("%s %s of %s: %s", params[1], params[2],
+                            params[0], reasons[i].reason);
+        }
+    }
+
+    return ctl_fail("%s", PQerrorMessage(pg));
+}
+
+
+int
+ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *tenant,
+    const char *provider)
+{
+    PGresult        *result;
+    const char      *sealed, *params[2] = { tenant, provider };
+    queue_result_e   rc;
+
+    result = PQexecParams(pg, channel_signing, 2, NULL, params, NULL, NULL, 0);
+    rc = QUEUE_AWAY;
+
+    if (PQntuples(result) == 1) {
+        sealed = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
+        rc = channels_publish_signing(ctl->redis, &ctl->queue, tenant,
+                                      provider, sealed);
+    }
+
+    PQclear(result);
+
+    return rc == QUEUE_OK ? CTL_OK
+           : ctl_fail("recorded, but not published: run it again");
+}
