@@ -1,18 +1,31 @@
 #include "ngx_http_setter_batch.h"
 #include "ngx_http_setter_append.h"
+#include "ngx_http_setter_channel.h"
 #include "ngx_http_setter_enrich.h"
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_stat.h"
+#include "ngx_http_setter_tenant.h"
 
 
+/* An event that becomes a job, and whose. */
+typedef struct {
+    setter_event_t  *event;
+    ngx_str_t        tenant;
+} ngx_http_setter_batch_job_t;
+
+
+static ngx_http_setter_outcome_e ngx_http_setter_batch_read(
+    ngx_http_setter_batch_t *batch, setter_str_t *body);
+static void ngx_http_setter_batch_known(ngx_http_setter_lookup_t *lookup);
 static ngx_http_setter_outcome_e ngx_http_setter_batch_start(
-    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
-    setter_events_t *events);
-static ngx_int_t ngx_http_setter_batch_sort(ngx_http_request_t *r,
-    setter_events_t *events, ngx_array_t *jobs);
+    ngx_http_setter_batch_t *batch);
+static ngx_http_setter_outcome_e ngx_http_setter_batch_sort(
+    ngx_http_setter_batch_t *batch, ngx_array_t *jobs);
+static ngx_http_setter_outcome_e ngx_http_setter_batch_append(
+    ngx_http_setter_batch_t *batch, ngx_http_setter_batch_job_t *job);
 static ngx_int_t ngx_http_setter_batch_cmp(const void *one, const void *two);
 static ngx_http_setter_ctx_t *ngx_http_setter_batch_item(
-    ngx_http_setter_batch_t *batch, setter_event_t *event);
+    ngx_http_setter_batch_t *batch, ngx_http_setter_batch_job_t *job);
 static void ngx_http_setter_batch_count(ngx_http_setter_ctx_t *item,
     ngx_http_setter_outcome_e outcome);
 static ngx_http_setter_outcome_e ngx_http_setter_batch_close(
@@ -23,88 +36,131 @@ ngx_http_setter_outcome_e
 ngx_http_setter_batch(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     setter_str_t *body)
 {
-    int                          rc;
-    setter_events_t              events;
+    ngx_uint_t                   by_channel;
+    ngx_http_setter_batch_t     *batch;
+    ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
-
+    by_channel = ngx_http_setter_tenant_by_channel(ctx->tenants,
+                                                   slcf->format);
     ctx->settled = 1;
 
-    if (ctx->tenant.len == 0) {
+    if (ctx->tenant.len == 0 && !by_channel) {
         return ngx_http_setter_unknown_tenant;
     }
 
-    ngx_memzero(&events, sizeof(setter_events_t));
-    events.alloc = &ctx->alloc;
-
-    rc = slcf->format->events(*body, &events);
-
-    if (rc == SETTER_ERROR) {
-        ctx->detail = "nothing of the format";
-        return ngx_http_setter_json;
-    }
-
-    if (rc == SETTER_NO_MEMORY) {
-        return (events.n == SETTER_FORMAT_MAX_EVENTS)
-               ? ngx_http_setter_too_large : ngx_http_setter_failed;
-    }
-
-    if (ngx_http_setter_trace(r, ctx) != NGX_OK) {
-        return ngx_http_setter_failed;
-    }
-
-    return ngx_http_setter_batch_start(r, ctx, &events);
-}
-
-
-static ngx_http_setter_outcome_e
-ngx_http_setter_batch_start(ngx_http_request_t *r,
-    ngx_http_setter_ctx_t *ctx, setter_events_t *events)
-{
-    ngx_uint_t                   i;
-    ngx_array_t                  jobs;
-    setter_event_t             **event;
-    ngx_http_setter_ctx_t       *item;
-    ngx_http_setter_batch_t     *batch;
-    ngx_http_setter_outcome_e    outcome;
-
     batch = ngx_pcalloc(r->pool, sizeof(ngx_http_setter_batch_t));
-
-    if (batch == NULL
-        || ngx_http_setter_batch_sort(r, events, &jobs) != NGX_OK
-        || ngx_array_init(&batch->items, r->pool, jobs.nelts + 1,
-                          sizeof(ngx_http_setter_ctx_t))
-           != NGX_OK)
-    {
+    if (batch == NULL) {
         return ngx_http_setter_failed;
     }
 
     batch->owner = ctx;
     batch->outcome = ngx_http_setter_accepted;
-    batch->left = 1;            /* what is being started here */
     ctx->batch = batch;
 
-    event = jobs.elts;
+    outcome = ngx_http_setter_batch_read(batch, body);
+
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
+    }
+
+    if (!by_channel) {
+        return ngx_http_setter_batch_start(batch);
+    }
+
+    switch (ngx_http_setter_channel_lookup(batch, ngx_http_setter_batch_known))
+    {
+
+    case NGX_OK:
+        return ngx_http_setter_batch_start(batch);
+
+    case NGX_AGAIN:
+        return ngx_http_setter_undecided;
+
+    default:
+        return ngx_http_setter_failed;
+    }
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_batch_read(ngx_http_setter_batch_t *batch, setter_str_t *body)
+{
+    int                          rc;
+    ngx_http_request_t          *r;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    r = batch->owner->request;
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    batch->events.alloc = &batch->owner->alloc;
+
+    rc = slcf->format->events(*body, &batch->events);
+
+    if (rc == SETTER_ERROR) {
+        batch->owner->detail = "nothing of the format";
+        return ngx_http_setter_json;
+    }
+
+    if (rc == SETTER_NO_MEMORY) {
+        return (batch->events.n == SETTER_FORMAT_MAX_EVENTS)
+               ? ngx_http_setter_too_large : ngx_http_setter_failed;
+    }
+
+    return (ngx_http_setter_trace(r, batch->owner) == NGX_OK)
+           ? ngx_http_setter_undecided : ngx_http_setter_failed;
+}
+
+
+/* The addresses have been looked up. */
+
+static void
+ngx_http_setter_batch_known(ngx_http_setter_lookup_t *lookup)
+{
+    ngx_http_request_t         *r;
+    ngx_http_setter_ctx_t      *owner;
+    ngx_http_setter_batch_t    *batch;
+    ngx_http_setter_outcome_e   outcome;
+
+    batch = lookup->data;
+    owner = batch->owner;
+    r = owner->request;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    outcome = ngx_http_setter_batch_start(batch);
+
+    if (outcome != ngx_http_setter_undecided) {
+        ngx_http_setter_reply_later(r, owner, outcome);
+    }
+}
+
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_batch_start(ngx_http_setter_batch_t *batch)
+{
+    ngx_uint_t                    i;
+    ngx_array_t                   jobs;
+    ngx_http_setter_outcome_e     outcome;
+    ngx_http_setter_batch_job_t  *job;
+
+    outcome = ngx_http_setter_batch_sort(batch, &jobs);
+
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
+    }
+
+    batch->left = 1;            /* what is being started here */
+
+    job = jobs.elts;
 
     for (i = 0; i < jobs.nelts; i++) {
-        item = ngx_http_setter_batch_item(batch, event[i]);
-
-        if (item == NULL) {
-            batch->outcome = ngx_http_setter_failed;
-            break;
-        }
-
-        batch->left++;
-
-        outcome = ngx_http_setter_enrich_event(r, item);
-
-        if (outcome == ngx_http_setter_undecided) {
-            outcome = ngx_http_setter_append(r, item);
-        }
+        outcome = ngx_http_setter_batch_append(batch, &job[i]);
 
         if (outcome != ngx_http_setter_undecided) {
-            ngx_http_setter_batch_count(item, outcome);
+            batch->outcome = outcome;
+            break;
         }
     }
 
@@ -112,28 +168,72 @@ ngx_http_setter_batch_start(ngx_http_request_t *r,
 }
 
 
-/* Those that become jobs, by the provider's time. */
+/* "failed": there is no memory for it, nor for those behind it. */
 
-static ngx_int_t
-ngx_http_setter_batch_sort(ngx_http_request_t *r, setter_events_t *events,
-    ngx_array_t *jobs)
+static ngx_http_setter_outcome_e
+ngx_http_setter_batch_append(ngx_http_setter_batch_t *batch,
+    ngx_http_setter_batch_job_t *job)
+{
+    ngx_http_request_t         *r;
+    ngx_http_setter_ctx_t      *item;
+    ngx_http_setter_outcome_e   outcome;
+
+    r = batch->owner->request;
+
+    item = ngx_http_setter_batch_item(batch, job);
+    if (item == NULL) {
+        return ngx_http_setter_failed;
+    }
+
+    batch->left++;
+
+    outcome = ngx_http_setter_enrich_event(r, item);
+
+    if (outcome == ngx_http_setter_undecided) {
+        outcome = ngx_http_setter_append(r, item);
+    }
+
+    if (outcome != ngx_http_setter_undecided) {
+        ngx_http_setter_batch_count(item, outcome);
+    }
+
+    return ngx_http_setter_undecided;
+}
+
+
+/* Those that become jobs, by the provider's time, and places for them. */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_batch_sort(ngx_http_setter_batch_t *batch, ngx_array_t *jobs)
 {
     size_t                         i;
-    setter_event_t                *event, **job;
+    ngx_str_t                      tenant;
+    setter_event_t                *event;
+    ngx_http_request_t            *r;
     ngx_http_setter_loc_conf_t    *slcf;
     ngx_http_setter_main_conf_t   *smcf;
+    ngx_http_setter_batch_job_t   *job;
 
+    r = batch->owner->request;
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
-    if (ngx_array_init(jobs, r->pool, events->n + 1, sizeof(setter_event_t *))
+    if (ngx_array_init(jobs, r->pool, batch->events.n + 1,
+                       sizeof(ngx_http_setter_batch_job_t))
         != NGX_OK)
     {
-        return NGX_ERROR;
+        return ngx_http_setter_failed;
     }
 
-    for (i = 0; i < events->n; i++) {
-        event = &events->list[i];
+    for (i = 0; i < batch->events.n; i++) {
+        event = &batch->events.list[i];
+
+        if (event->aside == NULL
+            && ngx_http_setter_channel_tenant(batch, event, &tenant)
+               == NGX_AGAIN)
+        {
+            return ngx_http_setter_unavailable;
+        }
 
         if (event->aside) {
             ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -144,29 +244,30 @@ ngx_http_setter_batch_sort(ngx_http_request_t *r, setter_events_t *events,
 
         job = ngx_array_push(jobs);
         if (job == NULL) {
-            return NGX_ERROR;
+            return ngx_http_setter_failed;
         }
 
-        *job = event;
+        job->event = event;
+        job->tenant = tenant;
     }
 
-    ngx_sort(jobs->elts, jobs->nelts, sizeof(setter_event_t *),
+    ngx_sort(jobs->elts, jobs->nelts, sizeof(ngx_http_setter_batch_job_t),
              ngx_http_setter_batch_cmp);
 
-    return NGX_OK;
+    return (ngx_array_init(&batch->items, r->pool, jobs->nelts + 1,
+                           sizeof(ngx_http_setter_ctx_t))
+            == NGX_OK)
+           ? ngx_http_setter_undecided : ngx_http_setter_failed;
 }
 
 
 static ngx_int_t
 ngx_http_setter_batch_cmp(const void *one, const void *two)
 {
-    setter_event_t  *first, *second;
+    const ngx_http_setter_batch_job_t *first = one, *second = two;
 
-    first = *(setter_event_t **) one;
-    second = *(setter_event_t **) two;
-
-    return (first->time_ms > second->time_ms)
-           - (first->time_ms < second->time_ms);
+    return (first->event->time_ms > second->event->time_ms)
+           - (first->event->time_ms < second->event->time_ms);
 }
 
 
@@ -174,7 +275,7 @@ ngx_http_setter_batch_cmp(const void *one, const void *two)
 
 static ngx_http_setter_ctx_t *
 ngx_http_setter_batch_item(ngx_http_setter_batch_t *batch,
-    setter_event_t *event)
+    ngx_http_setter_batch_job_t *job)
 {
     ngx_time_t             *tp;
     ngx_http_setter_ctx_t  *item, *owner;
@@ -192,10 +293,10 @@ ngx_http_setter_batch_item(ngx_http_setter_batch_t *batch,
     item->batch = batch;
     item->part = 1;
     item->tenants = owner->tenants;
-    item->tenant = owner->tenant;
+    item->tenant = job->tenant;
     item->settled = 1;
-    item->key = event->key;
-    item->job = event->job;
+    item->key = job->event->key;
+    item->job = job->event->job;
 
     tp = ngx_timeofday();
 
@@ -288,6 +389,10 @@ ngx_http_setter_batch_forget(ngx_http_setter_batch_t *batch)
 {
     ngx_uint_t              i;
     ngx_http_setter_ctx_t  *item;
+
+    if (batch->channels) {
+        ngx_http_setter_op_finish(&batch->channels->op);
+    }
 
     item = batch->items.elts;
 

@@ -9,10 +9,14 @@
 
 
 #include "ngx_http_setter_module.h"
+#include "ngx_http_setter_lookup.h"
 
 
 struct ngx_http_setter_batch_s {
     ngx_http_setter_ctx_t      *owner;      /* the request's */
+    setter_events_t             events;
+    ngx_http_setter_lookup_t   *channels;   /* of the addresses, or NULL */
+    ngx_uint_t                 *places;     /* of the events in it */
     ngx_array_t                 items;      /* of ngx_http_setter_ctx_t */
     ngx_uint_t                  left;       /* that are under way */
     ngx_http_setter_outcome_e   outcome;    /* the gravest so far */

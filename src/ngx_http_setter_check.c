@@ -4,6 +4,9 @@
 #include "ngx_http_setter_verify.h"
 
 
+static ngx_http_setter_outcome_e ngx_http_setter_check_tenant(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf);
 static ngx_uint_t ngx_http_setter_check_json(ngx_str_t *type);
 static void ngx_http_setter_unlock_handler(ngx_http_setter_key_t *key);
 
@@ -12,6 +15,7 @@ ngx_http_setter_outcome_e
 ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
     ngx_int_t                    rc;
+    ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
 
     if (ctx->outcome != ngx_http_setter_undecided) {
@@ -44,13 +48,10 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         }
     }
 
-    if (ngx_http_setter_tenant(r, ctx, NULL) != NGX_OK) {
-        return ngx_http_setter_failed;
-    }
+    outcome = ngx_http_setter_check_tenant(r, ctx, slcf);
 
-    if (ctx->tenant.len == 0 && !ngx_http_setter_tenant_in_body(slcf->tenants))
-    {
-        return ngx_http_setter_unknown_tenant;
+    if (outcome != ngx_http_setter_undecided) {
+        return outcome;
     }
 
     if (!slcf->compat
@@ -68,6 +69,27 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     }
 
     ctx->checked = slcf;
+
+    return ngx_http_setter_undecided;
+}
+
+
+/* Whose it is, or that the body may still tell. */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_check_tenant(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_http_setter_loc_conf_t *slcf)
+{
+    if (ngx_http_setter_tenant(r, ctx, NULL) != NGX_OK) {
+        return ngx_http_setter_failed;
+    }
+
+    if (ctx->tenant.len == 0
+        && !ngx_http_setter_tenant_in_body(slcf->tenants)
+        && !ngx_http_setter_tenant_by_channel(slcf->tenants, slcf->format))
+    {
+        return ngx_http_setter_unknown_tenant;
+    }
 
     return ngx_http_setter_undecided;
 }

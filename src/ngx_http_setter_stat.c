@@ -2,9 +2,11 @@
 
 
 /* to be changed whenever struct ngx_http_setter_stat_s changes */
-#define NGX_HTTP_SETTER_STAT_LAYOUT  5
+#define NGX_HTTP_SETTER_STAT_LAYOUT  6
 
 #define NGX_HTTP_SETTER_STAT_PROBES  32
+
+#define NGX_HTTP_SETTER_STAT_SIGNING  1024      /* bytes of sealed secrets */
 
 
 static ngx_int_t ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone,
@@ -13,6 +15,8 @@ static ngx_int_t ngx_http_setter_stat_ready(ngx_shm_zone_t *shm_zone,
     ngx_http_setter_main_conf_t *smcf, ngx_uint_t fresh);
 static ngx_int_t ngx_http_setter_stat_slots(ngx_shm_zone_t *shm_zone,
     ngx_http_setter_main_conf_t *smcf);
+static ngx_int_t ngx_http_setter_stat_directory(ngx_slab_pool_t *shpool,
+    ngx_http_setter_directory_t *directory, size_t pages, size_t max);
 static ngx_int_t ngx_http_setter_stat_tenants(ngx_slab_pool_t *shpool,
     ngx_http_setter_stat_t *stat);
 static ngx_uint_t ngx_http_setter_stat_is(
@@ -239,6 +243,7 @@ ngx_http_setter_stat_add_zone(ngx_conf_t *cf,
 static ngx_int_t
 ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
+    size_t                        pages;
     ngx_slab_pool_t              *shpool;
     ngx_http_setter_main_conf_t  *smcf;
 
@@ -261,7 +266,16 @@ ngx_http_setter_stat_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     smcf->stat = ngx_slab_calloc(shpool, sizeof(ngx_http_setter_stat_t));
 
+    pages = shpool->pfree;
+
     if (smcf->stat == NULL
+        || ngx_http_setter_stat_directory(shpool, &smcf->stat->channels,
+                                          pages / 4, SETTER_SLUG_MAX)
+           != NGX_OK
+        || ngx_http_setter_stat_directory(shpool, &smcf->stat->signing,
+                                          pages / 8,
+                                          NGX_HTTP_SETTER_STAT_SIGNING)
+           != NGX_OK
         || ngx_http_setter_stat_tenants(shpool, smcf->stat) != NGX_OK)
     {
         return NGX_ERROR;
@@ -286,6 +300,24 @@ ngx_http_setter_stat_ready(ngx_shm_zone_t *shm_zone,
     }
 
     return ngx_http_setter_stat_slots(shm_zone, smcf);
+}
+
+
+static ngx_int_t
+ngx_http_setter_stat_directory(ngx_slab_pool_t *shpool,
+    ngx_http_setter_directory_t *directory, size_t pages, size_t max)
+{
+    u_char  *memory;
+
+    memory = ngx_slab_calloc(shpool, pages * ngx_pagesize);
+
+    if (memory == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_http_setter_directory_init(directory, memory, pages * ngx_pagesize,
+                                   max);
+    return NGX_OK;
 }
 
 

@@ -12,6 +12,7 @@
 
 
 #include "ngx_http_setter_module.h"
+#include "ngx_http_setter_directory.h"
 
 
 #define NGX_HTTP_SETTER_STAT_FORMATS  16
@@ -57,6 +58,9 @@ struct ngx_http_setter_stat_s {
     ngx_atomic_t                    disconnected;
 
     ngx_http_setter_spool_shared_t  spool;
+
+    ngx_http_setter_directory_t     channels;   /* a quarter of it */
+    ngx_http_setter_directory_t     signing;    /* an eighth */
 
     ngx_http_setter_stat_tenant_t  *tenants;    /* all that is left of it */
     ngx_uint_t                      ntenants;

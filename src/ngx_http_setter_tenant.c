@@ -9,10 +9,15 @@
 
 
 static ngx_int_t ngx_http_setter_tenant_search(ngx_http_request_t *r,
-    setter_json_value_t *values, ngx_uint_t header, ngx_str_t *slug);
+    ngx_http_setter_ctx_t *ctx, setter_json_value_t *values,
+    ngx_uint_t header, ngx_str_t *slug);
+static ngx_int_t ngx_http_setter_tenant_member(setter_json_value_t *values,
+    ngx_uint_t n, ngx_str_t *value);
 static ngx_int_t ngx_http_setter_tenant_value(ngx_http_request_t *r,
     ngx_http_setter_source_t *source, ngx_str_t *value);
 static ngx_int_t ngx_http_setter_tenant_match(ngx_http_request_t *r,
+    ngx_http_setter_source_t *source, ngx_str_t *value);
+static ngx_int_t ngx_http_setter_tenant_source(ngx_conf_t *cf,
     ngx_http_setter_source_t *source, ngx_str_t *value);
 static ngx_uint_t ngx_http_setter_tenant_is_host(ngx_str_t *value);
 static char *ngx_http_setter_tenant_pattern(ngx_conf_t *cf,
@@ -33,9 +38,11 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
     ctx->tenants = slcf->tenants;
+    ctx->claimed = 0;
 
     if (ctx->bearer == NULL || ctx->bearer->tenant.len == 0) {
-        rc = ngx_http_setter_tenant_search(r, values, 1, &ctx->tenant);
+        rc = ngx_http_setter_tenant_search(r, ctx, values, 1,
+                                           &ctx->tenant);
 
         return (rc == NGX_DECLINED) ? NGX_OK : rc;
     }
@@ -44,7 +51,9 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ctx->tenant = ctx->bearer->tenant;
 
-    rc = ngx_http_setter_tenant_search(r, values, 0, &slug);
+    rc = ngx_http_setter_tenant_search(r, ctx, values, 0, &slug);
+
+    ctx->claimed = 1;
 
     if (rc != NGX_OK) {
         return (rc == NGX_DECLINED) ? NGX_OK : rc;
@@ -60,12 +69,12 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_setter_tenant_search(ngx_http_request_t *r,
-    setter_json_value_t *values, ngx_uint_t header, ngx_str_t *slug)
+    ngx_http_setter_ctx_t *ctx, setter_json_value_t *values,
+    ngx_uint_t header, ngx_str_t *slug)
 {
     ngx_int_t                    rc;
     ngx_str_t                    value;
     ngx_uint_t                   i;
-    setter_json_value_t         *member;
     ngx_http_setter_source_t    *source;
     ngx_http_setter_loc_conf_t  *slcf;
 
@@ -82,32 +91,19 @@ ngx_http_setter_tenant_search(ngx_http_request_t *r,
     for (i = 0; i < slcf->tenants->nelts; i++) {
 
         if (source[i].field.len) {
+            rc = ngx_http_setter_tenant_member(values,
+                                               slcf->plan->tenants[i], &value);
 
-            if (values == NULL) {
-                continue;
-            }
-
-            member = &values[slcf->plan->tenants[i]];
-
-            if (member->type != SETTER_JSON_STRING) {
-                continue;
-            }
-
-            value.data = (u_char *) member->text.data;
-            value.len = member->text.len;
-
-        } else if (header) {
+        } else if (header && !source[i].channel) {
             rc = ngx_http_setter_tenant_value(r, &source[i], &value);
-
-            if (rc != NGX_OK) {
-                return rc;
-            }
 
         } else {
             continue;
         }
 
-        rc = ngx_http_setter_tenant_match(r, &source[i], &value);
+        if (rc == NGX_OK) {
+            rc = ngx_http_setter_tenant_match(r, &source[i], &value);
+        }
 
         if (rc == NGX_DECLINED) {
             continue;
@@ -115,12 +111,31 @@ ngx_http_setter_tenant_search(ngx_http_request_t *r,
 
         if (rc == NGX_OK) {
             *slug = value;
+            ctx->claimed = (source[i].field.len
+                            || source[i].value.lengths != NULL);
         }
 
         return rc;
     }
 
     return NGX_DECLINED;
+}
+
+
+/* NGX_DECLINED: there is none, or the body has not been read. */
+
+static ngx_int_t
+ngx_http_setter_tenant_member(setter_json_value_t *values, ngx_uint_t n,
+    ngx_str_t *value)
+{
+    if (values == NULL || values[n].type != SETTER_JSON_STRING) {
+        return NGX_DECLINED;
+    }
+
+    value->data = (u_char *) values[n].text.data;
+    value->len = values[n].text.len;
+
+    return NGX_OK;
 }
 
 
@@ -215,6 +230,29 @@ ngx_http_setter_tenant_in_body(ngx_array_t *sources)
 }
 
 
+ngx_uint_t
+ngx_http_setter_tenant_by_channel(ngx_array_t *sources,
+    const setter_format_t *format)
+{
+    ngx_uint_t                 i;
+    ngx_http_setter_source_t  *source;
+
+    if (sources == NULL || format->events == NULL) {
+        return 0;
+    }
+
+    source = sources->elts;
+
+    for (i = 0; i < sources->nelts; i++) {
+        if (source[i].channel) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 char *
 ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
@@ -240,22 +278,14 @@ ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (ngx_strncmp(value[1].data, "body:", 5) == 0) {
-        source->field.data = value[1].data + 5;
-        source->field.len = value[1].len - 5;
+    if (ngx_strcmp(value[1].data, "channel:to") == 0) {
+        source->channel = 1;
 
-        if (source->field.len == 0) {
-            return "names no member of the body";
-        }
+        return (cf->args->nelts == 2) ? NGX_CONF_OK : "has a pattern";
+    }
 
-    } else {
-        if (ngx_http_setter_complex_value(cf, &value[1], &source->value)
-            != NGX_OK)
-        {
-            return NGX_CONF_ERROR;
-        }
-
-        source->host = ngx_http_setter_tenant_is_host(&value[1]);
+    if (ngx_http_setter_tenant_source(cf, source, &value[1]) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     if (cf->args->nelts == 3) {
@@ -272,6 +302,32 @@ ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+/* "body:FIELD", or text with variables */
+
+static ngx_int_t
+ngx_http_setter_tenant_source(ngx_conf_t *cf,
+    ngx_http_setter_source_t *source, ngx_str_t *value)
+{
+    if (ngx_strncmp(value->data, "body:", 5) != 0) {
+        source->host = ngx_http_setter_tenant_is_host(value);
+
+        return ngx_http_setter_complex_value(cf, value, &source->value);
+    }
+
+    source->field.data = value->data + 5;
+    source->field.len = value->len - 5;
+
+    if (source->field.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"setter_tenant\" directive names no member of "
+                           "the body");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -202,10 +202,11 @@ subtest 'a change counts from the next message on' => sub {
     wait_job(meta('acme', $us, 'Hello'), 'done');
     is(last_sent()->{key}, 'next', 'the new token');
 
-    ok_ctl('channel', 'set', 'acme', 'meta', $us, 'credential=');
-    meta('acme', $us, 'Hello');
-    $worker->wait_log(sub { ($_->{reason} // '') =~ /has no credential/ });
-    pass('none: it waits');
+    ok_ctl('channel', 'set', 'acme', 'meta', $us, 'credential=',
+        'base_url=http://127.0.0.1:1');
+    wait_job(meta('acme', $us, 'Hello'), 'done');
+    is(last_sent()->{key}, 'dbox', 'none: the common one, at its own API');
+    is(last_sent()->{from}, $us, 'from the number all the same');
     ok_ctl('channel', 'set', 'acme', 'meta', $us, 'base_url=', 'credential='
         . file('token-again'));
 };

@@ -39,15 +39,15 @@ subtest 'a message is answered, the next one with the first in mind' => sub {
 subtest 'WhatsApp through Meta: signed, answered, and reported on' => sub {
     my ($us, $them) = ('800111222333444', '15550104321');
     my $said = sub {
+        my $path = @_ % 2 ? shift : '/webhook/meta/acme';
         my %value = @_;
         my $body = encode_json({ object => 'whatsapp_business_account',
             entry => [ { id => '1', changes => [ { field => 'messages',
                 value => { messaging_product => 'whatsapp',
                     metadata => { phone_number_id => $us }, %value } } ]
             } ] });
-        return $stack->post('/webhook/meta/acme', $body,
-            'X-Hub-Signature-256' => 'sha256='
-                . hmac_sha256_hex($body, $stack->env('META_APP_SECRET')));
+        return $stack->post($path, $body, 'X-Hub-Signature-256' => 'sha256='
+            . hmac_sha256_hex($body, $stack->env('META_APP_SECRET')));
     };
     my $now = time;
     my $answer = $said->(messages => [ map { {
@@ -69,6 +69,20 @@ subtest 'WhatsApp through Meta: signed, answered, and reported on' => sub {
         timestamp => $now, recipient_id => $them } ]);
     ok $stack->wait_for('the report to count', 20,
         sub { $id->('read_at') ne '' }), 'a status moves it on';
+
+    $stack->ctl('channel', 'add', 'initech', 'meta', '800111222333445');
+    $us = '800111222333445';
+    $said->(messages => [ { id => 'wamid.3', from => $them, type => 'text',
+        timestamp => $now, text => { body => 'Whose?' } } ]);
+    is_deeply [$stack->psql("SELECT tenant FROM messages
+        WHERE provider_id = 'wamid.3'")], [], 'not by another tenant\'s URL';
+    $said->('/webhook/meta', messages => [ { id => 'wamid.4', from => $them,
+        timestamp => $now, type => 'text', text => { body => 'Whose?' } } ]);
+    ok $stack->wait_for('the message', 20, sub {
+        ($stack->psql("SELECT tenant FROM messages
+            WHERE provider_id = 'wamid.4'"))[0] }), 'by the one of all';
+    is +($stack->psql("SELECT tenant FROM messages
+        WHERE provider_id = 'wamid.4'"))[0][0], 'initech', 'a number tells';
 
     my $wrong = $stack->post('/webhook/meta/acme', '{}',
         'X-Hub-Signature-256' => 'sha256=00');

@@ -91,7 +91,12 @@ send_account(ctl_t *ctl, const char *const where[3],
                       where[2]);
 
     } else if (PQgetisnull(result, 0, 3)) {
-        rc = ctl_fail("the channel has no credential: setterctl channel set");
+        *account = *ctl_account(ctl, where[1]);
+        rc = CTL_OK;
+
+        if (strcmp(where[2], "*") != 0) {
+            account->sender = where[2];
+        }
 
     } else {
         rc = send_open(ctl, result, where, account, arena);
