@@ -11,6 +11,7 @@
 #include "ngx_http_setter_pass.h"
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_signing.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_tenant.h"
 #include "ngx_http_setter_variables.h"
@@ -23,6 +24,8 @@ static ngx_int_t ngx_http_setter_receive(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 static void ngx_http_setter_body_handler(ngx_http_request_t *r);
 static ngx_http_setter_outcome_e ngx_http_setter_take(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx);
+static ngx_http_setter_outcome_e ngx_http_setter_taken(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
 
 static char *ngx_http_setter_webhook(ngx_conf_t *cf, ngx_command_t *cmd,
@@ -70,6 +73,13 @@ static ngx_command_t  ngx_http_setter_commands[] = {
     { ngx_string("setter_zone"),
       NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
       ngx_http_setter_stat_conf,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("setter_signing_key"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      ngx_http_setter_signing_conf,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
       NULL },
@@ -374,12 +384,13 @@ ngx_http_setter_body_handler(ngx_http_request_t *r)
 }
 
 
-/* Makes a job of the body and sends it on its way, or lets it pass. */
+/* Lets in what is signed, where signatures are asked for. */
 
 static ngx_http_setter_outcome_e
 ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
     ngx_int_t                    rc;
+    ngx_uint_t                   waits;
     setter_str_t                 body;
     ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
@@ -396,18 +407,46 @@ ngx_http_setter_take(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return outcome;
     }
 
+    ctx->body = body;
+
     rc = ngx_http_setter_verify_body(r, slcf->verify, &body);
 
-    if (rc != NGX_OK) {
-        return (rc == NGX_DECLINED) ? ngx_http_setter_unauthorized
-                                    : ngx_http_setter_failed;
+    if (rc == NGX_ERROR) {
+        return ngx_http_setter_failed;
     }
+
+    if (rc == NGX_DECLINED && !slcf->verify->channel) {
+        return ngx_http_setter_unauthorized;
+    }
+
+    if (rc == NGX_DECLINED) {
+        ctx->go_on = ngx_http_setter_taken;
+        outcome = ngx_http_setter_signing(r, ctx, &waits);
+
+        if (outcome != ngx_http_setter_undecided || waits) {
+            return outcome;
+        }
+    }
+
+    return ngx_http_setter_taken(r, ctx);
+}
+
+
+/* Makes a job of the body and sends it on its way, or lets it pass. */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_taken(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
+{
+    ngx_http_setter_outcome_e    outcome;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
     if (slcf->format->events) {
-        return ngx_http_setter_batch(r, ctx, &body);
+        return ngx_http_setter_batch(r, ctx, &ctx->body);
     }
 
-    outcome = ngx_http_setter_enrich(r, ctx, &body);
+    outcome = ngx_http_setter_enrich(r, ctx, &ctx->body);
 
     if (outcome != ngx_http_setter_undecided) {
         return outcome;

@@ -238,6 +238,14 @@ ngx_http_setter_merge_handler(ngx_conf_t *cf,
                              "no \"setter_tenant\" for \"setter_webhook\"");
     }
 
+    if (conf->verify && conf->verify->channel
+        && conf->format->provider == NULL)
+    {
+        return ngx_http_setter_conf_refuse(cf, "\"channel\" of "
+                                   "\"setter_verify\" does not go with a "
+                                   "format of no provider");
+    }
+
     if (conf->format->events
         && (conf->validate || ngx_http_setter_tenant_in_body(conf->tenants)))
     {

@@ -80,6 +80,10 @@ ngx_http_setter_cleanup(void *data)
         ngx_http_setter_op_finish(&ctx->bearer->op);
     }
 
+    if (ctx->signing) {
+        ngx_http_setter_op_finish(&ctx->signing->op);
+    }
+
     if (ctx->batch) {
         ngx_http_setter_batch_forget(ctx->batch);
     }

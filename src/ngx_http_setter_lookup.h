@@ -31,8 +31,6 @@ typedef struct {
 } ngx_http_setter_lookup_field_t;
 
 
-typedef struct ngx_http_setter_lookup_s  ngx_http_setter_lookup_t;
-
 typedef void (*ngx_http_setter_lookup_pt)(ngx_http_setter_lookup_t *lookup);
 
 /* The owner's cleanup calls ngx_http_setter_op_finish(&lookup->op). */

@@ -33,6 +33,8 @@ typedef struct ngx_http_setter_polls_s   ngx_http_setter_polls_t;
 typedef struct ngx_http_setter_calls_s   ngx_http_setter_calls_t;
 typedef struct ngx_http_setter_call_s    ngx_http_setter_call_t;
 typedef struct ngx_http_setter_stat_tenant_s  ngx_http_setter_stat_tenant_t;
+typedef struct ngx_http_setter_lookup_s   ngx_http_setter_lookup_t;
+typedef struct ngx_http_setter_signing_s  ngx_http_setter_signing_t;
 
 
 /* How a request ended; ngx_http_setter_reply.c has what each one answers. */
@@ -75,6 +77,7 @@ struct ngx_http_setter_main_conf_s {
     ngx_http_setter_stat_t      *stat;      /* in shared memory, or NULL */
     ngx_uint_t                  *slots;     /* of the formats in it */
     ngx_http_setter_recent_t    *recent;
+    ngx_http_setter_signing_t   *signing;   /* keys, or NULL */
 
     ngx_http_setter_bell_t      *bell;      /* NULL: nothing waits */
     ngx_http_setter_polls_t     *polls;
@@ -132,7 +135,9 @@ struct ngx_http_setter_ctx_s {
     ngx_str_t                    tenant;    /* len 0: none found */
     ngx_http_setter_loc_conf_t  *checked;   /* header-only checks passed for */
     ngx_http_setter_key_t       *bearer;    /* NULL: no key was looked for */
-    ngx_http_setter_go_on_pt     go_on;     /* when the key is good */
+    ngx_http_setter_go_on_pt     go_on;     /* when key or signature is good */
+    ngx_http_setter_lookup_t    *signing;   /* of channels' secrets, or NULL */
+    setter_str_t                 body;      /* that is signed */
 
     setter_job_t                 job;
     setter_str_t                 key;       /* to know a repeat by, or len 0 */

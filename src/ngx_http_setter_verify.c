@@ -97,8 +97,7 @@ ngx_int_t
 ngx_http_setter_verify_body(ngx_http_request_t *r,
     ngx_http_setter_verify_t *verify, setter_str_t *body)
 {
-    int         rc, found;
-    ngx_str_t   given;
+    ngx_int_t   rc, found;
     ngx_uint_t  i;
 
     if (verify == NULL
@@ -107,25 +106,45 @@ ngx_http_setter_verify_body(ngx_http_request_t *r,
         return NGX_OK;
     }
 
+    found = NGX_DECLINED;
+
+    for (i = 0; i < verify->nsecrets; i++) {
+        rc = ngx_http_setter_verify_signed(r, verify,
+                                 ngx_http_setter_text(&verify->secrets[i]),
+                                 body);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_OK) {
+            found = NGX_OK;
+        }
+    }
+
+    return found;
+}
+
+
+ngx_int_t
+ngx_http_setter_verify_signed(ngx_http_request_t *r,
+    ngx_http_setter_verify_t *verify, setter_str_t secret, setter_str_t *body)
+{
+    int        rc;
+    ngx_str_t  given;
+
     if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    found = 0;
+    rc = setter_sign_check(&verify->sign, ngx_http_setter_text(&given),
+                           secret, *body);
 
-    for (i = 0; i < verify->nsecrets; i++) {
-        rc = setter_sign_check(&verify->sign, ngx_http_setter_text(&given),
-                               ngx_http_setter_text(&verify->secrets[i]),
-                               *body);
-
-        if (rc == SETTER_NO_MEMORY) {
-            return NGX_ERROR;
-        }
-
-        found |= (rc == SETTER_OK);
+    if (rc == SETTER_NO_MEMORY) {
+        return NGX_ERROR;
     }
 
-    return found ? NGX_OK : NGX_DECLINED;
+    return (rc == SETTER_OK) ? NGX_OK : NGX_DECLINED;
 }
 
 

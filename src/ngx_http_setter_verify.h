@@ -32,6 +32,8 @@ struct ngx_http_setter_verify_s {
     ngx_str_t                  handshake;   /* the token of GET, or len 0 */
 
     unsigned                   meta:1;
+    unsigned                   channel:1;   /* tenants' channels have secrets,
+                                               too */
     unsigned                   optional:1;  /* no key at all is good, too */
 };
 
@@ -55,6 +57,11 @@ ngx_int_t ngx_http_setter_verify(ngx_http_request_t *r,
 /* The same for the body, as it came; NGX_OK where that is not signed. */
 ngx_int_t ngx_http_setter_verify_body(ngx_http_request_t *r,
     ngx_http_setter_verify_t *verify, setter_str_t *body);
+
+/* The same for one secret. */
+ngx_int_t ngx_http_setter_verify_signed(ngx_http_request_t *r,
+    ngx_http_setter_verify_t *verify, setter_str_t secret,
+    setter_str_t *body);
 
 /*
  * Answers the GET request by which Meta asks whether the URL is ours

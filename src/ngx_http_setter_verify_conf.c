@@ -22,6 +22,10 @@ static char *ngx_http_setter_verify_rest(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify, ngx_uint_t from);
 static ngx_int_t ngx_http_setter_verify_option(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify, ngx_str_t *value);
+static ngx_int_t ngx_http_setter_verify_token(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify, ngx_str_t *value);
+static ngx_int_t ngx_http_setter_verify_channel(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify);
 static ngx_int_t ngx_http_setter_verify_secret(ngx_conf_t *cf,
     ngx_str_t *value, ngx_str_t *secret);
 static ngx_uint_t ngx_http_setter_begins(ngx_str_t *value, char *name);
@@ -154,7 +158,7 @@ ngx_http_setter_verify_value_conf(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
-/* "meta SECRET [SECRET] [handshake=TOKEN]" */
+/* "meta SECRET [SECRET] [channel] [handshake=TOKEN]" */
 
 static char *
 ngx_http_setter_verify_meta_conf(ngx_conf_t *cf,
@@ -246,7 +250,8 @@ ngx_http_setter_verify_rest(ngx_conf_t *cf, ngx_http_setter_verify_t *verify,
         }
     }
 
-    return verify->nsecrets ? NGX_CONF_OK : "has no secret";
+    return (verify->nsecrets || verify->channel) ? NGX_CONF_OK
+                                                 : "has no secret";
 }
 
 
@@ -256,7 +261,6 @@ static ngx_int_t
 ngx_http_setter_verify_option(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify, ngx_str_t *value)
 {
-    ngx_str_t   token;
     ngx_uint_t  i;
 
     static const struct {
@@ -272,18 +276,12 @@ ngx_http_setter_verify_option(ngx_conf_t *cf,
         return NGX_DECLINED;
     }
 
+    if (ngx_strcmp(value->data, "channel") == 0) {
+        return ngx_http_setter_verify_channel(cf, verify);
+    }
+
     if (verify->meta) {
-
-        if (!ngx_http_setter_begins(value, "handshake=")) {
-            return NGX_DECLINED;
-        }
-
-        token.data = value->data + sizeof("handshake=") - 1;
-        token.len = value->len - (sizeof("handshake=") - 1);
-
-        return (verify->handshake.len == 0)
-               ? ngx_http_setter_verify_secret(cf, &token, &verify->handshake)
-               : NGX_ERROR;
+        return ngx_http_setter_verify_token(cf, verify, value);
     }
 
     if (ngx_http_setter_begins(value, "prefix=")) {
@@ -313,6 +311,49 @@ ngx_http_setter_verify_option(ngx_conf_t *cf,
     }
 
     return NGX_ERROR;
+}
+
+
+/* "handshake=TOKEN" */
+
+static ngx_int_t
+ngx_http_setter_verify_token(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify, ngx_str_t *value)
+{
+    ngx_str_t  token;
+
+    if (!ngx_http_setter_begins(value, "handshake=")) {
+        return NGX_DECLINED;
+    }
+
+    token.data = value->data + sizeof("handshake=") - 1;
+    token.len = value->len - (sizeof("handshake=") - 1);
+
+    return (verify->handshake.len == 0)
+               ? ngx_http_setter_verify_secret(cf, &token, &verify->handshake)
+               : NGX_ERROR;
+}
+
+
+/* Secrets of tenants' channels need a key to open them with. */
+
+static ngx_int_t
+ngx_http_setter_verify_channel(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify)
+{
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_setter_module);
+
+    if (smcf->signing == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "no \"setter_signing_key\" before \"channel\"");
+        return NGX_ERROR;
+    }
+
+    verify->channel = 1;
+
+    return NGX_OK;
 }
 
 

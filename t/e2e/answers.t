@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use Digest::SHA qw(hmac_sha256_hex);
+use File::Temp ();
 use FindBin;
 use JSON::XS qw(encode_json);
 use lib "$FindBin::Bin/../lib";
@@ -83,6 +84,15 @@ subtest 'WhatsApp through Meta: signed, answered, and reported on' => sub {
             WHERE provider_id = 'wamid.4'"))[0] }), 'by the one of all';
     is +($stack->psql("SELECT tenant FROM messages
         WHERE provider_id = 'wamid.4'"))[0][0], 'initech', 'a number tells';
+
+    my $secret = File::Temp->new;
+    print $secret "secret-of-initech\n";
+    close $secret;
+    $stack->ctl('channel', 'set', 'initech', 'meta', $us, "signing=$secret");
+    my $own = $stack->post('/webhook/meta/initech', '{"entry":[]}',
+        'X-Hub-Signature-256' => 'sha256='
+            . hmac_sha256_hex('{"entry":[]}', 'secret-of-initech'));
+    is $own->{status}, 200, 'an app of its own signs with its own secret';
 
     my $wrong = $stack->post('/webhook/meta/acme', '{}',
         'X-Hub-Signature-256' => 'sha256=00');

@@ -121,7 +121,8 @@ sub ctl {
     my ($self, @words) = @_;
     my $build = File::Spec->rel2abs($self->{env}{BUILD} // 'build', $root);
     local %ENV = (%{ $self->{env} }, map { $_ => $self->env($_) }
-        qw(SETTER_REDIS_URL SETTER_DATABASE_URL SETTER_ADMIN_DATABASE_URL));
+        qw(SETTER_REDIS_URL SETTER_DATABASE_URL SETTER_ADMIN_DATABASE_URL
+           SETTER_MASTER_KEY));
     my ($output, $error);
     IPC::Run::run([ "$build/setterctl", @words ], \undef, \$output, \$error)
         or die "setterctl @words: $error";
