@@ -34,14 +34,7 @@ typedef struct {
     const char  *llm_model;
     const char  *openai_base_url;
     const char  *openai_api_key;
-    const char  *manychat_base_url;
-    const char  *manychat_api_key;
-    const char  *infobip_base_url;
-    const char  *infobip_api_key;
-    const char  *infobip_sender;
-    const char  *meta_base_url;
-    const char  *meta_access_token;
-    const char  *meta_phone_number_id;
+    channel_accounts_t  accounts;
     master_settings_t  master;
     const char  *system_prompt;
     long         memory_exchanges;
@@ -110,24 +103,7 @@ static const config_setting_t  settings_table[] = {
                  "https://api.openai.com/v1", "with the version, /v1"),
     setting_secret("OPENAI_API_KEY", "openai-api-key", openai_api_key,
                    "key of the model's provider"),
-    setting_text("MANYCHAT_BASE_URL", "manychat-base-url", manychat_base_url,
-                 "https://api.manychat.com", "ManyChat's API"),
-    setting_secret("MANYCHAT_API_KEY", "manychat-api-key", manychat_api_key,
-                   "key of ManyChat's API"),
-    setting_text("INFOBIP_BASE_URL", "infobip-base-url", infobip_base_url,
-                 "https://api.infobip.com", "Infobip's API"),
-    setting_secret("INFOBIP_API_KEY", "infobip-api-key", infobip_api_key,
-                   "key of Infobip's API"),
-    setting_text("INFOBIP_SENDER", "infobip-sender", infobip_sender, NULL,
-                 "our number, where the message did not come to one"),
-    setting_text("META_BASE_URL", "meta-base-url", meta_base_url,
-                 "https://graph.facebook.com/v23.0",
-                 "Meta's API, with the version"),
-    setting_secret("META_ACCESS_TOKEN", "meta-access-token",
-                   meta_access_token, "token of Meta's API"),
-    setting_text("META_PHONE_NUMBER_ID", "meta-phone-number-id",
-                 meta_phone_number_id, NULL,
-                 "our number's id, where the message did not come to one"),
+    CHANNEL_SETTINGS(settings_t, accounts),
     MASTER_SETTINGS(settings_t, master),
     setting_text("SETTER_SYSTEM_PROMPT", "system-prompt", system_prompt,
                  "You answer messages from customers. Be friendly and brief,"
@@ -300,18 +276,7 @@ worker_set(void)
     worker.llm.base_url = settings.openai_base_url;
     worker.llm.api_key = settings.openai_api_key;
 
-    worker.accounts[0].provider = "manychat";
-    worker.accounts[0].account.base_url = settings.manychat_base_url;
-    worker.accounts[0].account.api_key = settings.manychat_api_key;
-    worker.accounts[1].provider = "infobip";
-    worker.accounts[1].account.base_url = settings.infobip_base_url;
-    worker.accounts[1].account.api_key = settings.infobip_api_key;
-    worker.accounts[1].account.sender = settings.infobip_sender;
-    worker.accounts[2].provider = "meta";
-    worker.accounts[2].account.base_url = settings.meta_base_url;
-    worker.accounts[2].account.api_key = settings.meta_access_token;
-    worker.accounts[2].account.sender = settings.meta_phone_number_id;
-
+    worker.accounts = &settings.accounts;
     worker.master = &master;
     worker.system_prompt = settings.system_prompt;
     worker.memory_exchanges = settings.memory_exchanges;

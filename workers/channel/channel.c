@@ -15,6 +15,7 @@ static const channel_t *const  channels[] = {
     &channel_infobip,
     &channel_manychat,
     &channel_meta,
+    NULL
 };
 
 
@@ -26,15 +27,22 @@ static int channel_write(const channel_account_t *account,
 const channel_t *
 channel_find(setter_str_t name)
 {
-    size_t  i;
+    const channel_t *const  *channel;
 
-    for (i = 0; i < sizeof(channels) / sizeof(channels[0]); i++) {
-        if (setter_str_is(name, channels[i]->name)) {
-            return channels[i];
+    for (channel = channels; *channel != NULL; channel++) {
+        if (setter_str_is(name, (*channel)->name)) {
+            break;
         }
     }
 
-    return NULL;
+    return *channel;
+}
+
+
+const channel_t *const *
+channel_all(void)
+{
+    return channels;
 }
 
 

@@ -84,5 +84,8 @@ typedef struct {
 /* The provider of that name, or NULL. */
 const channel_t *channel_find(setter_str_t name);
 
+/* All of them; NULL is the end. */
+const channel_t *const *channel_all(void);
+
 
 #endif /* CHANNEL_H */

@@ -91,7 +91,7 @@ send_account(ctl_t *ctl, const char *const where[3],
                       where[2]);
 
     } else if (PQgetisnull(result, 0, 3)) {
-        *account = *ctl_account(ctl, where[1]);
+        *account = *channel_account(&ctl->accounts, where[1]);
         rc = CTL_OK;
 
         if (strcmp(where[2], "*") != 0) {
@@ -140,7 +140,7 @@ send_open(ctl_t *ctl, const PGresult *result, const char *const where[3],
                         "SETTER_MASTER_KEY, or damaged");
     }
 
-    known = ctl_account(ctl, where[1]);
+    known = channel_account(&ctl->accounts, where[1]);
     memset(account, 0, sizeof(channel_account_t));
     account->base_url = PQgetisnull(result, 0, 2) ? known->base_url
                         : arena_copy(arena, PQgetvalue(result, 0, 2),

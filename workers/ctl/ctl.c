@@ -154,32 +154,6 @@ ctl_run(PGconn *pg, const char *command)
 }
 
 
-const channel_account_t *
-ctl_account(const ctl_t *ctl, const char *provider)
-{
-    size_t  i;
-
-    const struct {
-        const char               *provider;
-        const channel_account_t  *account;
-    } accounts[] = {
-        { "manychat", &ctl->manychat },
-        { "infobip", &ctl->infobip },
-        { "meta", &ctl->meta },
-    };
-
-    static const channel_account_t  none;
-
-    for (i = 0; i < sizeof(accounts) / sizeof(accounts[0]); i++) {
-        if (strcmp(accounts[i].provider, provider) == 0) {
-            return accounts[i].account;
-        }
-    }
-
-    return &none;
-}
-
-
 int
 ctl_print(ctl_t *ctl, PGconn *pg, const char *sql, const char *param,
     int *rows)

@@ -7,7 +7,7 @@
 
 #include <libpq-fe.h>
 
-#include "channel/channel.h"
+#include "channel/accounts.h"
 #include "llm/llm.h"
 #include "queue/queue.h"
 #include "runtime/master.h"
@@ -23,9 +23,7 @@ typedef struct {
     const char        *database_url;
     const char        *admin_database_url;
     llm_settings_t     llm;
-    channel_account_t  manychat;
-    channel_account_t  infobip;
-    channel_account_t  meta;
+    channel_accounts_t  accounts;
     master_settings_t  master;
     long               partitions;
     int                json;        /* for programs, else for people */
@@ -81,9 +79,6 @@ int ctl_member(ctl_t *ctl, const char *command, const char *slug,
 
 /* Runs a command without a result.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_run(PGconn *pg, const char *command);
-
-/* The account that the environment sets; an empty one where it sets none. */
-const channel_account_t *ctl_account(const ctl_t *ctl, const char *provider);
 
 /* The master key.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_master(ctl_t *ctl, master_t *master);

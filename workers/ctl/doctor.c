@@ -23,8 +23,7 @@ static void doctor_tables(PGconn *pg);
 static void doctor_migrations(ctl_t *ctl);
 static void doctor_role(PGconn *pg);
 static void doctor_master(ctl_t *ctl);
-static void doctor_account(const char *provider,
-    const channel_account_t *account);
+static void doctor_account(ctl_t *ctl, const channel_t *channel);
 static void doctor_say(const char *verdict, const char *subject,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void doctor_say_json(const char *verdict, const char *subject,
@@ -37,7 +36,8 @@ static int  json, findings, failures;
 int
 ctl_doctor(ctl_t *ctl, int argc, char **argv)
 {
-    const char  *missing;
+    const char              *missing;
+    const channel_t *const  *channel;
 
     (void) argv;
 
@@ -60,9 +60,9 @@ ctl_doctor(ctl_t *ctl, int argc, char **argv)
     doctor_say(missing != NULL ? "fail" : "ok", "model", "%s",
                missing != NULL ? missing : ctl->llm.base_url);
 
-    doctor_account("manychat", &ctl->manychat);
-    doctor_account("infobip", &ctl->infobip);
-    doctor_account("meta", &ctl->meta);
+    for (channel = channel_all(); *channel != NULL; channel++) {
+        doctor_account(ctl, *channel);
+    }
 
     if (json) {
         printf("]\n");
@@ -272,16 +272,15 @@ doctor_master(ctl_t *ctl)
 
 /* Only tenants that use the provider need it. */
 static void
-doctor_account(const char *provider, const channel_account_t *account)
+doctor_account(ctl_t *ctl, const channel_t *channel)
 {
-    const char     *missing;
-    setter_str_t    name;
+    const char               *missing;
+    const channel_account_t  *account;
 
-    name.data = provider;
-    name.len = strlen(provider);
-    missing = channel_find(name)->check(account);
+    account = channel_account(&ctl->accounts, channel->name);
+    missing = channel->check(account);
 
-    doctor_say(missing != NULL ? "warn" : "ok", provider, "%s",
+    doctor_say(missing != NULL ? "warn" : "ok", channel->name, "%s",
                missing != NULL ? missing : account->base_url);
 }
 

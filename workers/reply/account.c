@@ -24,7 +24,6 @@ static const char  account_select[] =
 static const char *account_of(turn_t *turn, const pg_answer_t *answer);
 static const char *account_open(turn_t *turn, const char *address,
     const char *sealed);
-static const channel_account_t *account_environment(const turn_t *turn);
 static const char *account_keep(turn_t *turn, const char *text);
 
 
@@ -38,7 +37,7 @@ account_find(turn_t *turn, const char **missing)
 
     reply = &turn->reply;
     *missing = NULL;
-    turn->account = *account_environment(turn);
+    turn->account = *channel_account(turn->worker->accounts, reply->provider);
 
     query = (pg_query_t) {
         account_select, 3, { turn->tenant, reply->provider, reply->sender } };
@@ -133,26 +132,6 @@ account_open(turn_t *turn, const char *address, const char *sealed)
     return rc == SETTER_OK ? NULL
            : "the channel's credential is sealed under another "
              "SETTER_MASTER_KEY, or damaged";
-}
-
-
-static const channel_account_t *
-account_environment(const turn_t *turn)
-{
-    size_t                   i;
-    const worker_account_t  *accounts;
-
-    static const channel_account_t  none;
-
-    accounts = turn->worker->accounts;
-
-    for (i = 0; i < WORKER_ACCOUNTS; i++) {
-        if (strcmp(accounts[i].provider, turn->reply.provider) == 0) {
-            return &accounts[i].account;
-        }
-    }
-
-    return &none;
 }
 
 

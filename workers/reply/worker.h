@@ -7,7 +7,7 @@
 
 #include <sys/queue.h>
 
-#include "channel/channel.h"
+#include "channel/accounts.h"
 #include "llm/llm.h"
 #include "queue/queue.h"
 #include "runtime/master.h"
@@ -19,17 +19,10 @@
 typedef struct turn_s  turn_t;
 
 typedef struct {
-    const char         *provider;   /* "manychat" */
-    channel_account_t   account;
-} worker_account_t;
-
-#define WORKER_ACCOUNTS  3
-
-typedef struct {
     /* settings */
     queue_settings_t    queue;
     llm_settings_t      llm;
-    worker_account_t    accounts[WORKER_ACCOUNTS];
+    const channel_accounts_t  *accounts;
     const master_t     *master;
     const char         *system_prompt;
     long                memory_exchanges;
