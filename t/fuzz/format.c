@@ -60,7 +60,8 @@ take_all(const setter_format_t *format, setter_str_t body,
         fuzz_holds(events.list[i].aside != NULL
                    || (events.list[i].key.len > 0
                        && events.list[i].job.kind.len > 0
-                       && events.list[i].job.to.len > 0));
+                       && (events.list[i].job.to.len > 0
+                       || events.list[i].job.text.len == 0)));
 
         if (events.list[i].aside == NULL) {
             check(&events.list[i].job, alloc);
