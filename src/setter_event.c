@@ -136,11 +136,16 @@ setter_event_addressed(setter_event_t *event)
                                   event->job.provider_id };
 
     for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-        if (ids[i].len == 0 || ids[i].len > SETTER_FIELD_ID_MAX) {
+        if (ids[i].len > SETTER_FIELD_ID_MAX) {
             event->aside = "malformed";
-            return 0;
         }
     }
 
-    return 1;
+    if (event->job.from.len == 0 || event->job.to.len == 0
+        || event->key.len == 0)
+    {
+        event->aside = "malformed";
+    }
+
+    return event->aside == NULL;
 }

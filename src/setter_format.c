@@ -19,6 +19,7 @@ static const setter_format_t *const  setter_formats[] = {
     &setter_format_generic,
     &setter_format_infobip,
     &setter_format_infobip_status,
+    &setter_format_instagram,
     &setter_format_meta
 };
 

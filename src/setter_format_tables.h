@@ -14,6 +14,7 @@ extern const setter_format_t  setter_format_engine;
 extern const setter_format_t  setter_format_generic;
 extern const setter_format_t  setter_format_infobip;
 extern const setter_format_t  setter_format_infobip_status;
+extern const setter_format_t  setter_format_instagram;
 extern const setter_format_t  setter_format_meta;
 extern const setter_format_t  setter_format_send;
 
@@ -44,8 +45,8 @@ int setter_event_status(setter_event_t *event, const char *member,
     setter_str_t element, setter_str_t id, setter_str_t state,
     setter_alloc_t *alloc);
 
-/* 1 when the message's "from", "to" and "provider_id" are there and no longer
- * than ids may be; else it is set aside. */
+/* 1 when the message's "from", "to" and key are there, and its ids no longer
+ * than they may be; else it is set aside. */
 int setter_event_addressed(setter_event_t *event);
 
 /* The text, or where it is empty what stands for it; without either (NULL)

@@ -231,3 +231,37 @@ my $result = '{"messageId":"m","from":"2","to":"1",'
 [1, 0, 0]
 --- job eval
 ["tenant: acme\nprovider: infobip\nfrom: 2"]
+
+
+
+=== TEST 12: Instagram's webhook, with an app's secret of its own
+--- user_files
+>>> ../conf/instagram.secret
+s3cret
+>>> ../conf/instagram.verify-token
+my-token
+--- config
+    include $TEST_NGINX_SHIPPED/gateway.conf;
+    include $TEST_NGINX_SHIPPED/instagram.conf;
+--- request eval
+my $body = do { open my $f, '<', 't/data/instagram/inbound-text.json';
+                local $/; <$f> };
+my $path = '/webhook/instagram';
+["POST $path/acme\n$body", "POST $path\n$body", "POST $path\n$body",
+ "POST $path/acme\n$body", "POST $path/acme/more\n$body",
+ "GET $path?hub.mode=subscribe&hub.challenge=7&hub.verify_token=my-token",
+ "GET $path/acme?hub.mode=subscribe&hub.challenge=7&hub.verify_token=your"]
+--- more_headers eval
+my $body = do { open my $f, '<', 't/data/instagram/inbound-text.json';
+                local $/; <$f> };
+my $signature = 'X-Hub-Signature-256: sha256='
+    . Digest::SHA::hmac_sha256_hex($body, 's3cret');
+[$signature, "$signature\nHost: globex.example.com", $signature, "X-A: b",
+ $signature, "X-A: b", "X-A: b"]
+--- error_code eval
+[200, 200, 200, 401, 404, 200, 403]
+--- queued eval
+[1, 1, 1, 0, 0, 0, 0]
+--- job eval
+["tenant: acme\nprovider: instagram", "tenant: globex", "tenant: default",
+ ("") x 4]

@@ -13,20 +13,19 @@ static const setter_sign_t  meta = {
 };
 
 
-/* Each line: file, signature of its bytes. */
+/* Each line of the folder's list: file, signature of its bytes. */
 static void
-test_samples(void **state)
+check_samples(const char *folder, setter_str_t secret)
 {
     char          line[512], name[128], signature[128];
     FILE         *list;
     size_t        n, len = 0;
     arena_t      *arena;
-    setter_str_t  text, secret = setter_str("wire-sample-meta-app-secret-0001");
-
-    (void) state;
+    setter_str_t  text;
 
     arena = arena_create();
-    list = fopen("t/data/meta-whatsapp/SIGNATURES.tsv", "r");
+    list = fopen(arena_printf(arena, "t/data/%s/SIGNATURES.tsv", folder),
+                 "r");
     assert_non_null(list);
     n = 0;
 
@@ -39,7 +38,7 @@ test_samples(void **state)
 
         print_message("# %s\n", name);
         text.data = sample_read(arena, arena_printf(arena,
-                                "t/data/meta-whatsapp/%s", name), &len);
+                                "t/data/%s/%s", folder, name), &len);
         text.len = len;
         assert_non_null(text.data);
         assert_int_equal(setter_sign_check(&meta, unit_str(signature), secret,
@@ -60,6 +59,17 @@ test_samples(void **state)
     fclose(list);
     arena_destroy(arena);
     assert_true(n > 20);
+}
+
+
+static void
+test_samples(void **state)
+{
+    (void) state;
+
+    check_samples("meta-whatsapp",
+                  unit_str("wire-sample-meta-app-secret-0001"));
+    check_samples("instagram", unit_str("wire-sample-ig-app-secret-0001"));
 }
 
 
