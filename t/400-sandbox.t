@@ -370,6 +370,45 @@ subtest 'meta' => sub {
 };
 
 
+subtest 'instagram' => sub {
+    my $seq = last_seq();
+    my $path = '/instagram/v23.0/17800000000000123/messages';
+    my $text = sub { { recipient => { id => '9001' },
+        message => { text => $_[0] } } };
+    my $post = sub {
+        return $sandbox->post($path, $_[0], Authorization => 'Bearer t');
+    };
+    my ($status, $answer) = $post->($text->('At nine.'));
+    my ($message) = @{ $sandbox->sent($seq) };
+
+    is $status, 200, 'status';
+    is $answer->{recipient_id}, '9001', 'to whom';
+    is $message->{provider}, 'instagram', 'sent: provider';
+    is $message->{id}, $answer->{message_id}, 'sent: id';
+    is $message->{from}, '17800000000000123', 'sent: from';
+    is $message->{text}, 'At nine.', 'sent: text';
+
+    is(($post->({ recipient => { id => '9001' },
+        sender_action => 'typing_on' }))[0], 200, 'an action');
+    is(($post->($text->("\x{e9}" x 500)))[0], 200, '1000 bytes');
+    for my $wrong ($text->("\x{e9}" x 501), $text->(''), {},
+        { message => { text => 'a' } })
+    {
+        ($status, $answer) = $post->($wrong);
+        is "$status $answer->{error}{code}", '400 100', 'what is wrong';
+    }
+    ($status, $answer) = $sandbox->post($path, $text->('a'));
+    is "$status $answer->{error}{code}", '401 190', 'no token';
+    is(($sandbox->post('/instagram/v23.0/nope', {}))[0], 404, 'unknown path');
+
+    $sandbox->behave({ instagram => { status => { 429 => 1 } } });
+    ($status, $answer) = $post->($text->('a'));
+    is "$status $answer->{error}{code}", '429 613', 'a limit';
+    $sandbox->behave({});
+    is @{ $sandbox->sent($seq) }, 2, 'what is refused is not sent';
+};
+
+
 subtest 'statuses in the true formats' => sub {
     $sandbox->behave({ '*' => { status => { 429 => 1 }, retry_after => 2 } });
 

@@ -5,7 +5,8 @@ local cjson = require "cjson.safe"
 
 local _M = {}
 
-local ENDPOINTS = { "chat", "manychat", "infobip", "meta" }
+local ENDPOINTS = { "chat", "manychat", "infobip", "meta",
+                    "instagram" }
 
 -- what may come instead of an answer, by probability
 local FAULTS = { "timeout", "garbage", "cut_after_accept", "cut_kept",

@@ -153,6 +153,37 @@ subtest 'three quick messages get one answer that knows all three' => sub {
     is scalar($stack->sent_to('1004')), 1, 'one answer';
 };
 
+subtest 'Instagram: signed, answered in parts, seen' => sub {
+    my ($us, $them) = ('17800000000000123', '900000000000000101');
+    my $said = sub {
+        my $body = encode_json({ object => 'instagram', entry => [ {
+            id => $us, time => time, messaging => [ { sender => { id => $them },
+                recipient => { id => $us }, timestamp => 1000 * time, @_ } ]
+        } ] });
+        return $stack->post('/webhook/instagram/acme', $body,
+            'X-Hub-Signature-256' => 'sha256='
+                . hmac_sha256_hex($body, $stack->env('INSTAGRAM_APP_SECRET')));
+    };
+    my $long = join ' ', map { "This is sentence number $_." } 1 .. 60;
+    my $answer = $said->(message => { mid => 'aWdf1', text => $long });
+    is "$answer->{status} $answer->{content}", '200 ', 'an empty 200';
+
+    my @parts = $stack->wait_sent_to($them, 2);
+    is $parts[0]{provider}, 'instagram', 'it left through Instagram';
+    is $parts[0]{from}, $us, 'from the account it came to';
+    is join(' ', map { $_->{text} } @parts), $long, 'in two parts, in order';
+    like $parts[0]{text}, qr/\.\z/, 'cut behind a sentence';
+    cmp_ok length $parts[0]{text}, '<=', 1000, 'that Instagram takes';
+
+    my $out = sub { ($stack->psql("SELECT $_[0] FROM messages
+        WHERE address = '$them' AND direction = 'out'"))[0][0] // '' };
+    $stack->wait_for('the reply to be on record', 10,
+        sub { $out->('state') eq 'sent' });
+    $said->(read => { mid => $parts[1]{id} });
+    ok $stack->wait_for('the report to count', 20,
+        sub { $out->('read_at') ne '' }), 'who saw it is on record';
+};
+
 subtest "Infobip's messages are let in by a key, and answered" => sub {
     my $them = '15550100471';
     chomp(my $key = $stack->ctl('key', 'add', 'acme'));

@@ -263,6 +263,57 @@ test_pace(void **state)
 }
 
 
+/* One request has all the parts of a long text, for Instagram 1000 bytes. */
+static void
+test_long_text(void **state)
+{
+    int                  i;
+    char                 text[12001];
+    arena_t             *arena;
+    setter_buf_t         body;
+    channel_message_t    message;
+    setter_json_value_t  values[3];
+
+    static const setter_json_path_t  paths[3] = {
+        { "data.content.messages.0.text", 0 },
+        { "data.content.messages.9.text", 0 },
+        { "data.content.messages.10", 0 }
+    };
+
+    static const struct {
+        const char  *surface;
+        size_t       first, tenth;      /* bytes */
+    } surfaces[] = {
+        { "instagram", 1000, 3000 }, { "telegram", 4096, 0 }
+    };
+
+    (void) state;
+
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    arena = arena_create();
+
+    for (i = 0; i < 2; i++) {
+        memset(&message, 0, sizeof(message));
+        message.to = (setter_str_t) setter_str("1");
+        message.text = (setter_str_t) { sizeof(text) - 1, text };
+        message.surface.data = surfaces[i].surface;
+        message.surface.len = strlen(surfaces[i].surface);
+        setter_buf_init(&body, arena_alloc(arena), 0);
+        manychat_write(&message, &body);
+
+        assert_int_equal(setter_json_read(body.data, body.len, 0, paths, 3,
+                                          values, NULL, arena_alloc(arena)),
+                         SETTER_JSON_OK);
+        assert_int_equal(values[0].text.len, surfaces[i].first);
+        assert_int_equal(values[1].text.len, surfaces[i].tenth);
+        assert_int_equal(values[2].type, SETTER_JSON_ABSENT);
+    }
+
+    arena_destroy(arena);
+}
+
+
 static void
 test_check(void **state)
 {
@@ -295,6 +346,7 @@ main(void)
         cmocka_unit_test(test_subscriber_id),
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_check),
     };
 

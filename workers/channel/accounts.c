@@ -10,6 +10,7 @@ static const struct {
     { "manychat", offsetof(channel_accounts_t, manychat) },
     { "infobip", offsetof(channel_accounts_t, infobip) },
     { "meta", offsetof(channel_accounts_t, meta) },
+    { "instagram", offsetof(channel_accounts_t, instagram) },
 };
 
 #define ACCOUNTS_N  (sizeof(accounts_table) / sizeof(accounts_table[0]))

@@ -14,6 +14,7 @@ typedef struct {
     channel_account_t  manychat;
     channel_account_t  infobip;
     channel_account_t  meta;
+    channel_account_t  instagram;
 } channel_accounts_t;
 
 /* For config_read(): the settings, in that member of the type. */
@@ -38,7 +39,16 @@ typedef struct {
         "meta-access-token", NULL, 1, "token of Meta's API"),                 \
     CHANNEL_SETTING(type, member.meta.sender, "META_PHONE_NUMBER_ID",         \
         "meta-phone-number-id", NULL, 0,                                      \
-        "our number's id, where the message did not come to one")
+        "our number's id, where the message did not come to one"),            \
+    CHANNEL_SETTING(type, member.instagram.base_url, "INSTAGRAM_BASE_URL",    \
+        "instagram-base-url", "https://graph.instagram.com/v23.0", 0,         \
+        "Instagram's API, with the version"),                                 \
+    CHANNEL_SETTING(type, member.instagram.api_key,                           \
+        "INSTAGRAM_ACCESS_TOKEN", "instagram-access-token", NULL, 1,          \
+        "token of Instagram's API"),                                          \
+    CHANNEL_SETTING(type, member.instagram.sender, "INSTAGRAM_ACCOUNT_ID",    \
+        "instagram-account-id", NULL, 0,                                      \
+        "our account's id, where the message did not come to one")
 
 #define CHANNEL_SETTING(type, place, variable, option, initial, secret, help) \
     { variable, option, CONFIG_TEXT, offsetof(type, place), initial, 0, 0,    \

@@ -6,19 +6,29 @@
 #include <string.h>
 
 #include "channel/provider.h"
+#include "channel/split.h"
+#include "runtime/task.h"
 
 
 #define CHANNEL_MAX_NAME  100       /* bytes of a code in a reason */
+
+#define CHANNEL_TRIES     3         /* of a part behind another */
+#define CHANNEL_PAUSE_MS  500
+#define CHANNEL_WAIT_MS   5000      /* between them, at most */
 
 
 static const channel_t *const  channels[] = {
     &channel_infobip,
     &channel_manychat,
+    &channel_instagram,
     &channel_meta,
     NULL
 };
 
 
+static channel_result_e channel_send_part(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *part,
+    channel_answer_t *answer, arena_t *arena);
 static int channel_write(const channel_account_t *account,
     const channel_message_t *message, const channel_request_t *request,
     http_request_t *http, arena_t *arena);
@@ -43,6 +53,73 @@ const channel_t *const *
 channel_all(void)
 {
     return channels;
+}
+
+
+channel_result_e
+channel_send(const channel_t *channel, const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    int                 n;
+    char                reason[sizeof(answer->reason)];
+    setter_str_t        rest;
+    channel_result_e    result;
+    channel_message_t   part;
+
+    part = *message;
+    rest = message->text;
+
+    if (channel->max_text == 0
+        || !split_next(&rest, channel->max_text, channel->bytes, &part.text)
+        || rest.len == 0)
+    {
+        return channel->send(account, message, answer, arena);
+    }
+
+    result = channel->send(account, &part, answer, arena);
+
+    /* reports name the first by our id */
+    part.message_id.data = NULL;
+    part.message_id.len = 0;
+
+    for (n = 2; result == CHANNEL_SENT
+                && split_next(&rest, channel->max_text, channel->bytes,
+                              &part.text); n++)
+    {
+        result = channel_send_part(channel, account, &part, answer, arena);
+
+        if (result != CHANNEL_SENT) {
+            snprintf(reason, sizeof(reason), "part %d: %.120s", n,
+                     answer->reason);
+            result = channel_stop(answer, CHANNEL_UNKNOWN, reason);
+        }
+    }
+
+    return result;
+}
+
+
+/* The person has the beginning: the rest is worth a wait. */
+static channel_result_e
+channel_send_part(const channel_t *channel, const channel_account_t *account,
+    const channel_message_t *part, channel_answer_t *answer, arena_t *arena)
+{
+    int      tries;
+    int64_t  ms;
+
+    for (tries = 1; channel->send(account, part, answer, arena)
+                    == CHANNEL_NOT_SENT && tries < CHANNEL_TRIES; tries++)
+    {
+        ms = answer->retry_after_ms > CHANNEL_PAUSE_MS
+             ? answer->retry_after_ms : CHANNEL_PAUSE_MS;
+
+        if (ms > CHANNEL_WAIT_MS || task_sleep(ms) != TASK_OK) {
+            break;
+        }
+    }
+
+    return answer->result;
 }
 
 

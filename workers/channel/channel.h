@@ -79,7 +79,21 @@ typedef struct {
      */
     int               (*reports)(setter_str_t json,
         channel_report_t **reports, int *unused, arena_t *arena);
+
+    /* What a message may have: characters, or bytes. */
+    size_t              max_text;
+    unsigned            bytes:1;
 } channel_t;
+
+/*
+ * Sends the message, a longer text in parts, each when the one before was
+ * accepted.  Where a later part is not, the result is UNKNOWN: part of it has
+ * arrived.  The answer's id is that of the last part.  Returns
+ * answer->result.
+ */
+channel_result_e channel_send(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    channel_answer_t *answer, arena_t *arena);
 
 /* The provider of that name, or NULL. */
 const channel_t *channel_find(setter_str_t name);

@@ -7,6 +7,9 @@
 #include "channel/infobip.h"
 
 
+#define INFOBIP_TEXT  4096          /* characters of a message */
+
+
 enum {
     INFOBIP_EXCEPTION,
     INFOBIP_ERROR_CODE,
@@ -59,7 +62,11 @@ static int infobip_find(setter_str_t name, channel_result_e *result);
 
 
 const channel_t  channel_infobip = {
-    "infobip", infobip_check, infobip_send, NULL, infobip_reports
+    .name = "infobip",
+    .check = infobip_check,
+    .send = infobip_send,
+    .reports = infobip_reports,
+    .max_text = INFOBIP_TEXT
 };
 
 

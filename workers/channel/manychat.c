@@ -5,12 +5,16 @@
 #include <string.h>
 
 #include "channel/manychat.h"
+#include "channel/split.h"
 #include "runtime/loop.h"
 
 
 #define MANYCHAT_HOST      "//api.manychat.com"
 #define MANYCHAT_TURN_MS   40       /* 25 a second */
 #define MANYCHAT_PACES     256
+#define MANYCHAT_MESSAGES  10       /* in one request */
+#define MANYCHAT_TEXT      4096     /* characters of a message */
+#define MANYCHAT_INSTAGRAM 1000     /* bytes of one on Instagram */
 #define MANYCHAT_INT_MAX   18       /* digits that any integer type holds */
 
 
@@ -56,13 +60,18 @@ static channel_result_e manychat_send(const channel_account_t *account,
     arena_t *arena);
 static int64_t manychat_pace(const channel_account_t *account,
     int64_t limit_ms);
+static void manychat_write_texts(const channel_message_t *message,
+    setter_buf_t *body);
 static int manychat_is_integer(setter_str_t id);
 static channel_result_e manychat_judge_error(const http_response_t *response,
     const setter_json_value_t *values);
 
 
 const channel_t  channel_manychat = {
-    "manychat", manychat_check, manychat_send, manychat_pace, NULL
+    .name = "manychat",
+    .check = manychat_check,
+    .send = manychat_send,
+    .pace = manychat_pace
 };
 
 
@@ -142,7 +151,7 @@ manychat_turn(const char *api_key, int64_t now_ms, int64_t limit_ms)
 void
 manychat_write(const channel_message_t *message, setter_buf_t *body)
 {
-    setter_str_t  version = setter_str("v2"), type = setter_str("text");
+    setter_str_t  version = setter_str("v2");
 
     setter_buf_byte(body, '{');
     setter_json_name(body, "subscriber_id");
@@ -164,11 +173,8 @@ manychat_write(const channel_message_t *message, setter_buf_t *body)
         setter_json_member(body, "type", message->surface);
     }
 
-    setter_json_name(body, "messages");
-    setter_buf_text(body, "[{");
-    setter_json_member(body, "type", type);
-    setter_json_member(body, "text", message->text);
-    setter_buf_text(body, "}],\"actions\":[]");
+    manychat_write_texts(message, body);
+    setter_buf_text(body, ",\"actions\":[]");
 
     if (!setter_str_is(message->surface, "whatsapp")
         && !setter_str_is(message->surface, "telegram"))
@@ -177,6 +183,47 @@ manychat_write(const channel_message_t *message, setter_buf_t *body)
     }
 
     setter_buf_text(body, "}}}");
+}
+
+
+/* A long text is many messages, sent in order; the last has the rest. */
+static void
+manychat_write_texts(const channel_message_t *message, setter_buf_t *body)
+{
+    int           n, bytes;
+    size_t        limit;
+    setter_str_t  rest, part, type = setter_str("text");
+
+    bytes = setter_str_is(message->surface, "instagram");
+    limit = bytes ? MANYCHAT_INSTAGRAM : MANYCHAT_TEXT;
+    rest = message->text;
+    n = 0;
+
+    setter_json_name(body, "messages");
+    setter_buf_byte(body, '[');
+
+    do {
+        if (n == MANYCHAT_MESSAGES - 1
+            || !split_next(&rest, limit, bytes, &part))
+        {
+            part = rest;
+            rest.len = 0;
+        }
+
+        if (n > 0) {
+            setter_buf_byte(body, ',');
+        }
+
+        setter_buf_byte(body, '{');
+        setter_json_member(body, "type", type);
+        setter_json_member(body, "text", part);
+        setter_buf_byte(body, '}');
+
+        n++;
+
+    } while (rest.len > 0);
+
+    setter_buf_byte(body, ']');
 }
 
 

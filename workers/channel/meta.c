@@ -9,6 +9,7 @@
 
 
 #define META_MAX_NUMBER   32        /* bytes of a phone number's id */
+#define META_TEXT         4096      /* characters of a message */
 #define META_CODE_DIGITS  6
 
 #define META_PAIR_MS      6000      /* one message a contact in so long */
@@ -82,7 +83,11 @@ static int meta_find(setter_str_t text, size_t *place);
 
 
 const channel_t  channel_meta = {
-    "meta", meta_check, meta_send, NULL, meta_reports
+    .name = "meta",
+    .check = meta_check,
+    .send = meta_send,
+    .reports = meta_reports,
+    .max_text = META_TEXT
 };
 
 

@@ -66,6 +66,7 @@ int channel_reports(setter_str_t json, const char *member,
 
 extern const channel_t  channel_infobip;
 extern const channel_t  channel_manychat;
+extern const channel_t  channel_instagram;
 extern const channel_t  channel_meta;
 
 

@@ -186,7 +186,7 @@ send_now(ctl_t *ctl, char **argv, const channel_account_t *account,
     message.timeout_ms = SEND_TIMEOUT_MS;
     message.before_send = send_let;
 
-    channel->send(account, &message, &answer, arena);
+    channel_send(channel, account, &message, &answer, arena);
 
     if (answer.result != CHANNEL_SENT) {
         return ctl_fail("%s: %s", send_results[answer.result], answer.reason);

@@ -231,8 +231,8 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
     message.before_send = deliver_late;
     message.before_send_data = &check;
 
-    channel_find(deliver_str(reply->provider))->send(&turn->account,
-        &message, answer, turn->claim->arena);
+    channel_send(channel_find(deliver_str(reply->provider)), &turn->account,
+                 &message, answer, turn->claim->arena);
 
     turn->send_ms = loop_now_ms() - started;
 }

@@ -59,7 +59,9 @@ sub environment {
             INFOBIP_BASE_URL => $url, INFOBIP_API_KEY => 'sandbox',
             INFOBIP_SENDER => '15550199',
             META_BASE_URL => "$url/v23.0", META_ACCESS_TOKEN => 'sandbox',
-            META_PHONE_NUMBER_ID => '100000000000001');
+            META_PHONE_NUMBER_ID => '100000000000001',
+            INSTAGRAM_BASE_URL => "$url/instagram/v23.0",
+            INSTAGRAM_ACCESS_TOKEN => 'sandbox');
 }
 
 
