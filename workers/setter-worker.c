@@ -10,6 +10,7 @@
 
 #include "reply/claim.h"
 #include "reply/lease.h"
+#include "reply/forget.h"
 #include "reply/once.h"
 #include "reply/reconcile.h"
 #include "runtime/config.h"
@@ -47,6 +48,7 @@ typedef struct {
     long         stop_ms;
     long         db_pool;
     long         reconcile_ms;
+    long         forget_ms;
     const char  *log_level;
     int          once;
     long         once_wait_ms;
@@ -137,6 +139,9 @@ static const config_setting_t  settings_table[] = {
     setting_number("SETTER_RECONCILE_MS", "reconcile-ms", reconcile_ms,
                    "60000", 1000, 86400000,
                    "between two looks for jobs that Redis lost"),
+    setting_number("SETTER_FORGET_MS", "forget-ms", forget_ms, "600000",
+                   1000, 86400000,
+                   "how often what tenants keep no longer is deleted"),
     setting_text("SETTER_LOG_LEVEL", "log-level", log_level, "info",
                  "debug, info, warn or error"),
     setting_switch("SETTER_ONCE", "once", once, "off",
@@ -284,6 +289,7 @@ worker_set(void)
     worker.send_timeout_ms = settings.send_timeout_ms;
     worker.concurrency = settings.concurrency;
     worker.reconcile_ms = settings.reconcile_ms;
+    worker.forget_ms = settings.forget_ms;
 
     worker.idle_since_ms = -1;
     LIST_INIT(&worker.turns);
@@ -415,6 +421,7 @@ worker_run(void)
         || task_start("lease", lease_run, &worker) == NULL
         || task_start("once", once_run, &once) == NULL
         || task_start("reconcile", reconcile_run, &worker) == NULL
+        || task_start("forget", forget_run, &worker) == NULL
         || loop_on_signal(SIGTERM, worker_stop) != 0
         || loop_on_signal(SIGINT, worker_stop) != 0)
     {

@@ -48,7 +48,7 @@ static const ctl_command_t  commands[] = {
     { "tenant show", "SLUG",
       "a tenant's settings", ctl_tenant_show },
     { "tenant set", "SLUG FIELD=VALUE...",
-      "change weight, cap, quota_minute, quota_day, worker, mid_turn",
+      "change its settings: weight, cap, prompt and others",
       ctl_tenant_set },
     { "tenant hold", "SLUG",
       "hand out none of a tenant's lanes", ctl_tenant_hold },

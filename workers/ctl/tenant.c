@@ -15,28 +15,40 @@
 #include "reply/settings.h"
 
 
-#define TENANT_NFIELDS  6
+#define TENANT_NFIELDS   11
+#define TENANT_TEXT_MAX  (64 * 1024)    /* bytes of a file */
 
-/* A field that may be set; words: the values it may have, else numbers. */
+/*
+ * A field that may be set; words: the values it may have, else numbers; where
+ * there are none of these either, a text, or the text of a file.
+ */
 typedef struct {
     const char  *name;
     const char  *initial;
     long         min, max;
     const char  *words[3];
+    int          file;
 } tenant_field_t;
 
 static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
-    { "weight", "1", 1, 1000, { NULL } },
-    { "cap", "200", 1, 100000, { NULL } },
-    { "quota_minute", "0", 0, 999999999, { NULL } },
-    { "quota_day", "0", 0, 999999999, { NULL } },
-    { "worker", "own", 0, 0, { "own", "outside", NULL } },
-    { "mid_turn", "queue", 0, 0, { "queue", "merge", NULL } },
+    { "weight", "1", 1, 1000, { NULL }, 0 },
+    { "cap", "200", 1, 100000, { NULL }, 0 },
+    { "quota_minute", "0", 0, 999999999, { NULL }, 0 },
+    { "quota_day", "0", 0, 999999999, { NULL }, 0 },
+    { "worker", "own", 0, 0, { "own", "outside", NULL }, 0 },
+    { "mid_turn", "queue", 0, 0, { "queue", "merge", NULL }, 0 },
+    { "name", "", 0, 0, { NULL }, 0 },
+    { "prompt", "", 0, 0, { NULL }, 1 },
+    { "model", "", 0, 0, { NULL }, 0 },
+    { "time_zone", "", 0, 0, { NULL }, 0 },
+    { "retention_days", "", 1, 36500, { NULL }, 0 },
 };
 
 
 static int tenant_status(ctl_t *ctl, const char *slug, const char *status);
 static int tenant_assign(const char *word, const char *params[]);
+static int tenant_file(const tenant_field_t *field, const char *path,
+    const char **text);
 static int tenant_check(const tenant_field_t *field, const char *value);
 static int tenant_number(const tenant_field_t *field, const char *value);
 static int tenant_hold(ctl_t *ctl, const char *slug, const char *held);
@@ -52,7 +64,8 @@ static const char  tenant_list[] =
 
 static const char  tenant_show[] =
     "SELECT slug, status, weight, cap, quota_minute, quota_day, worker,"
-    " mid_turn, held, created_at, updated_at FROM tenants WHERE slug = $1";
+    " mid_turn, held, name, model, time_zone, retention_days, prompt,"
+    " created_at, updated_at FROM tenants WHERE slug = $1";
 
 /* In the order of tenant_fields. */
 static const char  tenant_set[] =
@@ -60,8 +73,16 @@ static const char  tenant_set[] =
     " cap = coalesce($3::integer, cap),"
     " quota_minute = coalesce($4::integer, quota_minute),"
     " quota_day = coalesce($5::integer, quota_day),"
-    " worker = coalesce($6, worker), mid_turn = coalesce($7, mid_turn)"
-    " WHERE slug = $1 RETURNING " SETTINGS_COLUMNS;
+    " worker = coalesce($6, worker), mid_turn = coalesce($7, mid_turn),"
+    " name = nullif(coalesce($8, name), ''),"
+    " prompt = nullif(coalesce($9, prompt), ''),"
+    " model = nullif(coalesce($10, model), ''),"
+    " time_zone = nullif(coalesce($11, time_zone), ''),"
+    " retention_days = nullif(coalesce($12, retention_days::text), '')::integer"
+    " WHERE slug = $1"
+    /* which says so where it knows no such zone */
+    "  AND coalesce(now() AT TIME ZONE nullif($11, ''), now()) IS NOT NULL"
+    " RETURNING " SETTINGS_COLUMNS;
 
 static const char  tenant_held[] =
     "UPDATE tenants SET held = $2::boolean"
@@ -212,13 +233,53 @@ tenant_assign(const char *word, const char *params[])
         if (strlen(field->name) == len && memcmp(field->name, word, len) == 0)
         {
             params[1 + i] = *value == '\0' ? field->initial : value;
-            return tenant_check(field, params[1 + i]);
+
+            return *value != '\0' && field->file
+                   ? tenant_file(field, value, &params[1 + i])
+                   : tenant_check(field, params[1 + i]);
         }
     }
 
     return ctl_fail("there is no field \"%.*s\": weight, cap, quota_minute, "
-                    "quota_day, worker and mid_turn may be set", (int) len,
+                    "quota_day, worker, mid_turn, name, prompt, model, "
+                    "time_zone and retention_days may be set", (int) len,
                     word);
+}
+
+
+/* Its text is the process's, which ends soon. */
+static int
+tenant_file(const tenant_field_t *field, const char *path, const char **text)
+{
+    FILE        *file;
+    size_t       len;
+    static char  read[TENANT_TEXT_MAX + 1];
+
+    file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    if (file == NULL) {
+        return ctl_fail("%s: %s: %s", field->name, path, strerror(errno));
+    }
+
+    len = fread(read, 1, TENANT_TEXT_MAX, file);
+
+    if (file != stdin) {
+        fclose(file);
+    }
+
+    while (len > 0 && read[len - 1] == '\n') {
+        len--;
+    }
+
+    read[len] = '\0';
+
+    if (len == 0 || len == TENANT_TEXT_MAX || strlen(read) < len) {
+        return ctl_fail("%s: %s is empty, too long or no text", field->name,
+                        path);
+    }
+
+    *text = read;
+
+    return CTL_OK;
 }
 
 
@@ -228,7 +289,8 @@ tenant_check(const tenant_field_t *field, const char *value)
     int  i;
 
     if (field->words[0] == NULL) {
-        return tenant_number(field, value);
+        return field->max > 0 && *value != '\0'
+               ? tenant_number(field, value) : CTL_OK;
     }
 
     for (i = 0; field->words[i] != NULL; i++) {

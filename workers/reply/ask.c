@@ -14,6 +14,7 @@
 #define ASK_SETUP_MS      60000     /* until a person may have mended it */
 
 
+static const char *ask_system(turn_t *turn);
 static llm_message_t *ask_prompt(turn_t *turn, size_t *n);
 static void ask_call(turn_t *turn, llm_request_t *request,
     llm_answer_t *answer);
@@ -45,15 +46,33 @@ ask_model(turn_t *turn)
 }
 
 
+/* The tenant's own prompt, or everybody's, and what time it is there. */
+static const char *
+ask_system(turn_t *turn)
+{
+    const char  *system;
+
+    system = turn->prompt != NULL ? turn->prompt
+                                  : turn->worker->system_prompt;
+
+    return turn->local_time == NULL ? system
+           : arena_printf(turn->claim->arena, "%s%sIt is %s.", system,
+                          system[0] != '\0' ? "\n\n" : "",
+                          turn->local_time);
+}
+
+
 static llm_message_t *
 ask_prompt(turn_t *turn, size_t *n)
 {
     size_t         i, ntexts;
+    const char    *system;
     setter_str_t  *texts;
 
+    system = ask_system(turn);
     texts = arena_get(turn->claim->arena,
                       turn->njobs * sizeof(setter_str_t));
-    if (texts == NULL) {
+    if (system == NULL || texts == NULL) {
         return NULL;
     }
 
@@ -63,8 +82,8 @@ ask_prompt(turn_t *turn, size_t *n)
         }
     }
 
-    return prompt_build(turn->claim->arena, turn->worker->system_prompt,
-                        turn->memory, turn->nmemory, texts, ntexts, n);
+    return prompt_build(turn->claim->arena, system, turn->memory,
+                        turn->nmemory, texts, ntexts, n);
 }
 
 
@@ -76,8 +95,15 @@ ask_prompt(turn_t *turn, size_t *n)
 static void
 ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
 {
-    int64_t   longest, deadline, left, pause;
-    unsigned  calls;
+    int64_t         longest, deadline, left, pause;
+    unsigned        calls;
+    llm_settings_t  llm;
+
+    llm = turn->worker->llm;
+
+    if (turn->model != NULL) {
+        llm.model = turn->model;
+    }
 
     longest = turn->worker->llm_timeout_ms * 3 / 4;
     deadline = loop_now_ms() + turn->worker->llm_timeout_ms;
@@ -86,9 +112,7 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
         left = deadline - loop_now_ms();
         request->timeout_ms = left < longest ? left : longest;
 
-        if (llm_call(&turn->worker->llm, request, answer,
-                     turn->claim->arena)
-            != LLM_RETRY)
+        if (llm_call(&llm, request, answer, turn->claim->arena) != LLM_RETRY)
         {
             return;
         }

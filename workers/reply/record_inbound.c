@@ -68,7 +68,12 @@ static const char  record_take[] =
     "  window_until = greatest(c.window_until, excluded.window_until)"
     " RETURNING turn_token = $3, taken_over,"
     "  (SELECT status = 'suspended' FROM tenants WHERE slug = $1),"
-    "  (SELECT mid_turn = 'merge' FROM tenants WHERE slug = $1)";
+    "  (SELECT mid_turn = 'merge' FROM tenants WHERE slug = $1),"
+    "  (SELECT prompt FROM tenants WHERE slug = $1),"
+    "  (SELECT model FROM tenants WHERE slug = $1),"
+    "  (SELECT to_char(now() AT TIME ZONE time_zone,"
+    "    'FMDay, YYYY-MM-DD, HH24:MI') || ' (' || time_zone || ')'"
+    "   FROM tenants WHERE slug = $1)";
 
 /* Nobody who never wrote may be sent free text. */
 static const char  record_take_outgoing[] =
@@ -312,6 +317,9 @@ record_view(turn_t *turn, const pg_answer_t *answer)
     turn->taken_over = unit_true(answer, TAKE, 0, 1);
     turn->suspended = unit_true(answer, TAKE, 0, 2);
     turn->merge = unit_true(answer, TAKE, 0, 3);
+    turn->prompt = record_text(turn, answer, TAKE, 4);
+    turn->model = record_text(turn, answer, TAKE, 5);
+    turn->local_time = record_text(turn, answer, TAKE, 6);
     memset(&turn->reply, 0, sizeof(turn_reply_t));
     rc = RECORD_OK;
 

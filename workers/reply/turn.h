@@ -97,6 +97,9 @@ struct turn_s {
     const char     *ref;            /* id of the first live one */
     llm_message_t  *memory;         /* newest first */
     size_t          nmemory;
+    const char     *prompt;         /* the tenant's own, or NULL */
+    const char     *model;          /* likewise */
+    const char     *local_time;     /* where it is, or NULL */
     turn_reply_t    reply;
     channel_account_t  account;     /* that it leaves through */
 

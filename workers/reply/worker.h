@@ -30,6 +30,7 @@ typedef struct {
     long                send_timeout_ms;
     long                concurrency;
     long                reconcile_ms;
+    long                forget_ms;
 
     redis_t            *redis;
     redis_t            *bell;           /* waits for the inboxes to grow */
