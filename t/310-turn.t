@@ -688,6 +688,46 @@ subtest 'Meta refuses for good: the message is failed, and why' => sub {
         'and nothing was sent');
 };
 
+subtest 'a message goes out through Instagram' => sub {
+    fresh();
+    my $worker = worker();
+    my $id = message(lane(), 'Hello', provider => 'instagram',
+        to => '17800000000000123');
+
+    wait_job($id, 'done');
+    my ($sent) = grep { $_->{to} eq $chat } @{ $sandbox->sent };
+    is($sent->{provider}, 'instagram', 'it was Instagram');
+    is($sent->{from}, '17800000000000123', 'from the account it came to');
+    is(value("SELECT provider_id FROM messages WHERE turn = '$id'
+              AND direction = 'out'"), $sent->{id}, "the provider's is kept");
+
+    my $next = message(lane(), 'Hello', provider => 'instagram', to => undef);
+    wait_job($next, 'done');
+    ($sent) = grep { $_->{to} eq $chat } @{ $sandbox->sent };
+    is($sent->{from}, '17800000000000001', 'or else from INSTAGRAM_ACCOUNT_ID');
+};
+
+subtest 'Instagram: its longest text, one of a byte more, and a refusal' => sub {
+    fresh({ chat => { reply => 'x' x 1000 } });
+    my $worker = worker();
+    my $lane = lane();
+    my $sent = sub {
+        return map { length $_->{text} } grep { $_->{to} eq $chat }
+            @{ $sandbox->sent };
+    };
+
+    wait_job(message($lane, 'Hello', provider => 'instagram'), 'done');
+    is_deeply([ $sent->() ], [ 1000 ], 'is sent as it is');
+    $sandbox->behave({ chat => { reply => 'x' x 999 . "\xe9" } });
+    wait_job(message($lane, 'Hello', provider => 'instagram'), 'done');
+    is_deeply([ $sent->() ], [ 1000, 999, 1 ], 'in two parts');
+
+    $sandbox->behave({ instagram => { status => { 403 => 1 } } });
+    my $id = message($lane, 'Hello', provider => 'instagram');
+    wait_job($id, 'failed');
+    like(reason($id), qr{403 10/2534022}, 'with its code and subcode');
+};
+
 
 # --- settings
 

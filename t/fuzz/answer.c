@@ -4,6 +4,7 @@
  */
 
 #include "channel/infobip.h"
+#include "channel/instagram.h"
 #include "channel/manychat.h"
 #include "channel/meta.h"
 #include "channel/provider.h"
@@ -75,6 +76,8 @@ check_channel(setter_str_t name, const http_response_t *response,
         infobip_judge(response, &answer, arena);
     } else if (setter_str_is(name, "meta")) {
         meta_judge(response, &answer, arena);
+    } else if (setter_str_is(name, "instagram")) {
+        instagram_judge(response, &answer, arena);
     } else {
         manychat_judge(response, &answer, arena);
     }

@@ -1,5 +1,5 @@
 /*
- * workers/channel/instagram.c
+ * workers/channel/instagram.c, and graph.c by it
  */
 
 #include "sample.h"
@@ -7,18 +7,19 @@
 #include "channel/instagram.h"
 
 
-#define MID  "aWdfZAG1faXRlbToxc2FtcGxlLW1pZC0wMDUw"
-
-static const struct {
+typedef struct {
     const char        *name;
     channel_result_e   result;
     int64_t            retry_after_ms;
     const char        *reason;
-} judged[] = {
-    { "send-text", CHANNEL_SENT, -1, "200 " MID },
-    { "error-10-2534022-window", CHANNEL_FAILED, -1, "400 2534022" },
-    { "error-100-2534014-no-user", CHANNEL_FAILED, -1, "400 2534014" },
-    { "error-190", CHANNEL_SETUP, -1, "401 460" },
+} judged_t;
+
+static const judged_t  judged[] = {
+    { "send-text", CHANNEL_SENT, -1,
+      "200 aWdfZAG1faXRlbToxc2FtcGxlLW1pZC0wMDUw" },
+    { "error-10-2534022-window", CHANNEL_FAILED, -1, "400 10/2534022" },
+    { "error-100-2534014-no-user", CHANNEL_FAILED, -1, "400 100/2534014" },
+    { "error-190", CHANNEL_SETUP, -1, "401 190" },
     { "error-613-rate", CHANNEL_NOT_SENT, 2000, "400 613" },
 };
 
@@ -44,7 +45,6 @@ test_samples(void **state)
         channel_answer_init(&answer);
         instagram_judge(&response, &answer, arena);
 
-        print_message("#   %s\n", answer.reason);
         assert_int_equal(answer.result, judged[i].result);
         assert_int_equal(answer.retry_after_ms, judged[i].retry_after_ms);
         assert_string_equal(answer.reason, judged[i].reason);
@@ -55,8 +55,71 @@ test_samples(void **state)
 }
 
 
+/* Each code of the table, with its subcode and others. */
 static void
-test_responses(void **state)
+test_codes(void **state)
+{
+    size_t            i;
+    arena_t          *arena;
+    http_response_t   response;
+    channel_answer_t  answer;
+
+    static const struct {
+        long               status;
+        int                code, subcode;
+        channel_result_e   result;
+        const char        *reason;
+    } table[] = {
+        { 400, 10, 2534022, CHANNEL_FAILED, "400 10/2534022" },
+        { 403, 10, 0, CHANNEL_SETUP, "403 10" },
+        { 400, 10, 2018278, CHANNEL_SETUP, "400 10" },
+        { 500, 100, 2534014, CHANNEL_FAILED, "500 100/2534014" },
+        { 400, 100, 0, CHANNEL_FAILED, "400 100" },
+        { 400, 10, 2534025, CHANNEL_FAILED, "400 10/2534025" },
+        { 500, 10900, 2534025, CHANNEL_FAILED, "500 10900/2534025" },
+        { 400, 10, 2534001, CHANNEL_FAILED, "400 10/2534001" },
+        { 500, 551, 2534001, CHANNEL_FAILED, "500 551/2534001" },
+        { 429, 613, 0, CHANNEL_NOT_SENT, "429 613" },
+        { 400, 613, 1, CHANNEL_NOT_SENT, "400 613" },
+        { 400, 2, 1545133, CHANNEL_NOT_SENT, "400 2/1545133" },
+        { 400, 2, 0, CHANNEL_NOT_SENT, "400 2" },
+        { 400, 1, 0, CHANNEL_NOT_SENT, "400 1" },
+        { 400, 4, 0, CHANNEL_NOT_SENT, "400 4" },
+        { 400, 17, 0, CHANNEL_NOT_SENT, "400 17" },
+        { 400, 32, 0, CHANNEL_NOT_SENT, "400 32" },
+        { 400, 190, 460, CHANNEL_SETUP, "400 190" },
+        { 400, 200, 0, CHANNEL_SETUP, "400 200" },
+        { 400, 0, 0, CHANNEL_SETUP, "400 0" },
+        { 400, 3, 0, CHANNEL_SETUP, "400 3" },
+        { 400, 230, 0, CHANNEL_SETUP, "400 230" },
+        { 400, 368, 0, CHANNEL_SETUP, "400 368" },
+        { 400, 551, 0, CHANNEL_FAILED, "400 551" },
+        { 400, 777777, 0, CHANNEL_FAILED, "400 777777" },
+        { 500, 777777, 0, CHANNEL_NOT_SENT, "500 777777" },
+    };
+
+    (void) state;
+
+    arena = arena_create();
+
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        print_message("# %d/%d\n", table[i].code, table[i].subcode);
+        sample_make(table[i].status,
+                    arena_printf(arena, "{\"error\":{\"code\":%d,"
+                                 "\"error_subcode\":%d}}", table[i].code,
+                                 table[i].subcode), &response);
+        channel_answer_init(&answer);
+        instagram_judge(&response, &answer, arena);
+        assert_int_equal(answer.result, table[i].result);
+        assert_string_equal(answer.reason, table[i].reason);
+    }
+
+    arena_destroy(arena);
+}
+
+
+static void
+test_odd_responses(void **state)
 {
     size_t            i;
     arena_t          *arena;
@@ -68,34 +131,19 @@ test_responses(void **state)
         const char        *body;
         channel_result_e   result;
     } odd[] = {
-        { 200, "{}", CHANNEL_UNKNOWN },
         { 200, "", CHANNEL_UNKNOWN },
-        { 200, "\x1f\x8b\xff", CHANNEL_UNKNOWN },
-        { 200, "{\"error\":{\"code\":2}}", CHANNEL_NOT_SENT },
-        { 500, "{\"error\":{\"code\":1}}", CHANNEL_NOT_SENT },
-        { 500, "{\"error\":{\"code\":2,\"error_subcode\":1545133}}",
+        { 200, "{\"recipient_id\":\"2\"}", CHANNEL_UNKNOWN },
+        { 200, "{\"message_id\":7}", CHANNEL_SENT },
+        { 200, "{\"error\":{\"code\":613},\"message_id\":\"m\"}",
           CHANNEL_NOT_SENT },
-        { 403, "{\"error\":{\"code\":3}}", CHANNEL_SETUP },
-        { 400, "{\"error\":{\"code\":4}}", CHANNEL_NOT_SENT },
-        { 403, "{\"error\":{\"code\":10}}", CHANNEL_FAILED },
-        { 403, "{\"error\":{\"code\":10,\"error_subcode\":2018278}}",
+        { 400, "{\"error\":{\"error_subcode\":2534022}}", CHANNEL_FAILED },
+        { 400, "{\"error\":{\"code\":777777,\"is_transient\":true}}",
+          CHANNEL_NOT_SENT },
+        { 400, "{\"error\":{\"code\":10,\"error_subcode\":25340221234567}}",
           CHANNEL_SETUP },
-        { 400, "{\"error\":{\"code\":17}}", CHANNEL_NOT_SENT },
-        { 400, "{\"error\":{\"code\":32}}", CHANNEL_NOT_SENT },
-        { 400, "{\"error\":{\"code\":100}}", CHANNEL_FAILED },
-        { 400, "{\"error\":{\"code\":100,\"error_subcode\":2534001}}",
-          CHANNEL_FAILED },
-        { 400, "{\"error\":{\"code\":200}}", CHANNEL_SETUP },
-        { 400, "{\"error\":{\"code\":230}}", CHANNEL_SETUP },
-        { 400, "{\"error\":{\"code\":368}}", CHANNEL_SETUP },
-        { 400, "{\"error\":{\"code\":551}}", CHANNEL_FAILED },
-        { 400, "{\"error\":{\"code\":99999}}", CHANNEL_FAILED },
-        { 400, "{\"error\":{\"code\":99999,\"is_transient\":true}}",
-          CHANNEL_NOT_SENT },
-        { 500, "{\"error\":{\"code\":\"2\"}}", CHANNEL_UNKNOWN },
         { 401, "<html>", CHANNEL_SETUP },
         { 429, "<html>", CHANNEL_NOT_SENT },
-        { 504, "", CHANNEL_UNKNOWN },
+        { 502, "<html>", CHANNEL_UNKNOWN },
     };
 
     (void) state;
@@ -114,61 +162,28 @@ test_responses(void **state)
 }
 
 
-/* The sample's request, but for white space. */
 static void
 test_request(void **state)
 {
-    char               *sample, *p, *q;
-    size_t              len = 0;
     arena_t            *arena;
     setter_buf_t        body;
-    channel_message_t   message;
+    channel_message_t   message = {
+        .message_id = setter_str("job-000123"),
+        .to = setter_str("900000000000000101"),
+        .text = setter_str("The blue one is 24."),
+    };
+
+    static const setter_json_path_t  paths[] = {
+        { "recipient.id", 0 }, { "message.text", 0 },
+        { "messaging_type", 0 }, { "tag", 0 },
+    };
 
     (void) state;
 
     arena = arena_create();
-    sample = sample_read(arena, "t/data/instagram/send-text.request.json",
-                         &len);
-
-    /* none of its texts begins or ends with a blank, or has a line's end */
-    for (p = q = sample; *p != '\0'; p++) {
-        if (*p == '\n' || (*p == ' ' && (p[-1] == '\n' || p[-1] == ' '
-                                         || p[-1] == ':')))
-        {
-            continue;
-        }
-        *q++ = *p;
-    }
-
-    memset(&message, 0, sizeof(message));
-    message.to = (setter_str_t) setter_str("900000000000000101");
-    message.text = (setter_str_t) setter_str("The blue one is 24.");
     setter_buf_init(&body, arena_alloc(arena), 0);
     instagram_write(&message, &body);
-    assert_int_equal(body.len, q - sample);
-    assert_memory_equal(body.data, sample, body.len);
-    arena_destroy(arena);
-}
-
-
-static void
-test_reports(void **state)
-{
-    int                unused;
-    arena_t           *arena;
-    channel_report_t  *reports;
-
-    static const setter_str_t  json = setter_str("{\"messaging\":["
-        "{\"read\":{\"mid\":\"m1\"}},{\"read\":{}},7,"
-        "{\"read\":{\"mid\":\"m2\"}}]}");
-
-    (void) state;
-
-    arena = arena_create();
-    assert_int_equal(instagram_reports(json, &reports, &unused, arena), 2);
-    assert_int_equal(unused, 2);
-    assert_string_equal(reports[1].state, "read");
-    assert_true(setter_str_is(reports[1].provider_id, "m2"));
+    sample_request(arena, "instagram/send-text", &body, paths, 4);
     arena_destroy(arena);
 }
 
@@ -176,31 +191,84 @@ test_reports(void **state)
 static void
 test_check(void **state)
 {
-    arena_t            *arena;
-    channel_answer_t    answer;
-    channel_message_t   message;
-    channel_account_t   account = { NULL, NULL, NULL, NULL };
+    setter_str_t       name = setter_str("instagram");
+    const channel_t   *channel;
+    channel_account_t  account = { "https://graph.instagram.com/v23.0", "key",
+                                   NULL, NULL };
 
     (void) state;
 
-    assert_string_equal(channel_instagram.check(&account),
-                        "INSTAGRAM_BASE_URL is not set");
-    account.base_url = "http://127.0.0.1:1";
-    assert_string_equal(channel_instagram.check(&account),
-                        "INSTAGRAM_ACCESS_TOKEN is not set");
-    account.api_key = "token";
-    assert_null(channel_instagram.check(&account));
+    channel = channel_find(name);
+    assert_non_null(channel);
+    assert_null(channel->check(&account));
 
-    /* without an account's id, or with what is none, nothing leaves */
+    account.api_key = "";
+    assert_non_null(strstr(channel->check(&account),
+                           "INSTAGRAM_ACCESS_TOKEN"));
+
+    account.base_url = NULL;
+    assert_non_null(strstr(channel->check(&account), "INSTAGRAM_BASE_URL"));
+}
+
+
+/* The sender becomes part of the URL: nothing but digits may. */
+static void
+test_sender(void **state)
+{
+    arena_t           *arena;
+    channel_answer_t   answer;
+    channel_account_t  account = { "http://127.0.0.1:1", "key", NULL, NULL };
+    channel_message_t  message = { .to = setter_str("900000000000000101"),
+                                   .text = setter_str("x") };
+
+    (void) state;
+
     arena = arena_create();
-    memset(&message, 0, sizeof(message));
-    message.text = (setter_str_t) setter_str("a");
     assert_int_equal(channel_instagram.send(&account, &message, &answer,
                                             arena), CHANNEL_SETUP);
-    assert_non_null(strstr(answer.reason, "INSTAGRAM_ACCOUNT_ID"));
+    assert_string_equal(answer.reason,
+                        "no sender: INSTAGRAM_ACCOUNT_ID is not set");
+
     account.sender = "me/../1";
     assert_int_equal(channel_instagram.send(&account, &message, &answer,
                                             arena), CHANNEL_FAILED);
+    assert_string_equal(answer.reason, "the sender is no account's id");
+
+    arena_destroy(arena);
+}
+
+
+static void
+test_reports(void **state)
+{
+    int                        unused;
+    size_t                     len = 0;
+    char                      *text;
+    arena_t                   *arena;
+    channel_report_t          *reports;
+    setter_json_value_t        value;
+    const setter_json_path_t   path = { "entry.0", SETTER_JSON_TEXT };
+    setter_str_t               odd = setter_str("{\"messaging\":["
+        "{\"read\":{\"mid\":\"m1\"}},{\"read\":{}},7,"
+        "{\"message\":{\"mid\":\"m2\"}},{\"read\":{\"mid\":\"m3\"}}]}");
+
+    (void) state;
+
+    arena = arena_create();
+    text = sample_read(arena, "t/data/instagram/inbound-seen.json", &len);
+    assert_int_equal(setter_json_read(text, len, 0, &path, 1, &value, NULL,
+                                      arena_alloc(arena)), SETTER_JSON_OK);
+    assert_int_equal(instagram_reports(value.text, &reports, &unused, arena),
+                     1);
+    assert_int_equal(unused, 0);
+    assert_string_equal(reports[0].state, "read");
+    assert_string_equal(arena_copy(arena, reports[0].provider_id.data,
+                                   reports[0].provider_id.len),
+                        "aWdfZAG1faXRlbToxc2FtcGxlLW1pZC0wMDEx");
+    assert_int_equal(reports[0].message_id.len, 0);
+
+    assert_int_equal(instagram_reports(odd, &reports, &unused, arena), 2);
+    assert_int_equal(unused, 3);
     arena_destroy(arena);
 }
 
@@ -210,10 +278,12 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_responses),
+        cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_odd_responses),
         cmocka_unit_test(test_request),
-        cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_check)
+        cmocka_unit_test(test_check),
+        cmocka_unit_test(test_sender),
+        cmocka_unit_test(test_reports)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

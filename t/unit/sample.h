@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "runtime/http.h"
+#include "setter_json.h"
 
 
 /* A file's text in the arena; NULL where there is none. */
@@ -98,6 +99,40 @@ sample_make(long status, const char *body, http_response_t *response)
     response->body = body;
     response->body_len = strlen(body);
     response->retry_after_ms = -1;
+}
+
+
+/*
+ * The body has the same members and values as t/data/<name>.request.json, in
+ * whatever order; at most 8.
+ */
+static inline void
+sample_request(arena_t *arena, const char *name, const setter_buf_t *body,
+    const setter_json_path_t *paths, size_t n)
+{
+    size_t                i, len = 0;
+    char                 *sample;
+    setter_json_value_t   wanted[8], values[8];
+
+    assert_false(body->failed);
+    assert_true(n <= 8);
+    sample = sample_read(arena, arena_printf(arena, "t/data/%s.request.json",
+                                             name), &len);
+    assert_non_null(sample);
+
+    assert_int_equal(setter_json_read(sample, len, 0, paths, n, wanted, NULL,
+                                      arena_alloc(arena)), SETTER_JSON_OK);
+    assert_int_equal(setter_json_read(body->data, body->len, 0, paths, n,
+                                      values, NULL, arena_alloc(arena)),
+                     SETTER_JSON_OK);
+
+    for (i = 0; i < n; i++) {
+        print_message("# %s: %s\n", name, paths[i].path);
+        assert_int_equal(values[i].type, wanted[i].type);
+        assert_int_equal(values[i].text.len, wanted[i].text.len);
+        assert_memory_equal(values[i].text.data, wanted[i].text.data,
+                            wanted[i].text.len);
+    }
 }
 
 

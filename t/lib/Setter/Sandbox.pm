@@ -61,7 +61,8 @@ sub environment {
             META_BASE_URL => "$url/v23.0", META_ACCESS_TOKEN => 'sandbox',
             META_PHONE_NUMBER_ID => '100000000000001',
             INSTAGRAM_BASE_URL => "$url/instagram/v23.0",
-            INSTAGRAM_ACCESS_TOKEN => 'sandbox');
+            INSTAGRAM_ACCESS_TOKEN => 'sandbox',
+            INSTAGRAM_ACCOUNT_ID => '17800000000000001');
 }
 
 
