@@ -1,6 +1,6 @@
 /*
- * Long texts in parts: none empty, none too long, and nothing lost between
- * them but white space.
+ * Long texts in parts: none empty, none too long, none that begins within a
+ * character, and nothing lost between them but white space.
  */
 
 #include "fuzz.h"
@@ -17,7 +17,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int            bytes;
     size_t         limit, len;
     setter_str_t   text, part;
-    const char    *p;
+    const char    *p, *start;
     fuzz_memory_t  memory;
 
     /* the last byte: limit, and of what */
@@ -25,12 +25,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bytes = size > 0 ? data[size - 1] & 1 : 0;
 
     text = fuzz_text(fuzz_memory(&memory, 0), data, size);
-    p = text.data;
+    p = start = text.data;
 
     while (split_next(&text, limit, bytes, &part)) {
         len = bytes ? part.len : characters(part);
         fuzz_holds(part.len > 0);
         fuzz_holds(len <= limit || characters(part) == 1);
+
+        /* bytes that are in no character may stand behind a blank */
+        fuzz_holds(part.data == start || is_space(part.data[-1])
+                   || ((unsigned char) *part.data & 0xc0) != 0x80);
 
         for ( /* void */ ; p < part.data; p++) {
             fuzz_holds(is_space(*p));

@@ -10,12 +10,14 @@
 #define E_ACUTE  "\xc3\xa9"
 #define JOINER   "\xe2\x80\x8d"
 #define WOMAN    "\xf0\x9f\x91\xa9"
+#define FLAG_A   "\xf0\x9f\x87\xa6"
+#define FLAG_T   "\xf0\x9f\x87\xb9"
 
 typedef struct {
     const char  *text;
     size_t       limit;
     int          bytes;
-    const char  *parts[5];
+    const char  *parts[7];
 } split_t;
 
 
@@ -35,6 +37,22 @@ static const split_t  splits[] = {
     { "A bcd.\n\nC d. E f g", 15, 0, { "A bcd.", "C d. E f g" } },
     { "A.\n\nC d. E f g h", 15, 0, { "A.\n\nC d.", "E f g h" } },
     { "v1.5 and so on", 8, 0, { "v1.5 and", "so on" } },
+    { "a bcdef\r\n\r\nc d. e f", 17, 0, { "a bcdef", "c d. e f" } },
+    { "aa b. c\r\nd e f g", 12, 0, { "aa b.", "c\r\nd e f g" } },
+    { "one  \n  two three", 10, 0, { "one", "two three" } },
+
+    /* what closes behind a sentence belongs to it; an item's number is none */
+    { "\"One two.\" Three four", 16, 0, { "\"One two.\"", "Three four" } },
+    { "One (two!) three four", 16, 0, { "One (two!)", "three four" } },
+    { "**One two.** Three four", 18, 0, { "**One two.**", "Three four" } },
+    { "It is 24. 25 is more", 13, 0, { "It is 24.", "25 is more" } },
+    { "One two three\n  12. Four", 20, 0,
+      { "One two three", "12. Four" } },
+    { "9. " A10 A10, 4, 0,
+      { "9.", "aaaa", "aaaa", "aaaa", "aaaa", "aaaa" } },
+    { "\xd9\x85\xd9\x86\xd8\x9f \xd9\x86\xd8\xb9\xd9\x85 \xd9\x84\xd8\xa7",
+      9, 0, { "\xd9\x85\xd9\x86\xd8\x9f",
+              "\xd9\x86\xd8\xb9\xd9\x85 \xd9\x84\xd8\xa7" } },
 
     /* no good place: anywhere between characters */
     { A10 A10 "aaaaa", 10, 0, { A10, A10, "aaaaa" } },
@@ -48,6 +66,19 @@ static const split_t  splits[] = {
     /* nor are they always what one sees */
     { "aaae\xcc\x81", 4, 0, { "aaa", "e\xcc\x81" } },
     { "a" WOMAN JOINER WOMAN, 2, 0, { "a", WOMAN JOINER, WOMAN } },
+    { "a" FLAG_A FLAG_T FLAG_A FLAG_T, 4, 0,
+      { "a" FLAG_A FLAG_T, FLAG_A FLAG_T } },
+    { FLAG_A FLAG_T FLAG_A FLAG_T FLAG_A FLAG_T, 3, 0,
+      { FLAG_A FLAG_T, FLAG_A FLAG_T, FLAG_A FLAG_T } },
+    { FLAG_A FLAG_T, 1, 0, { FLAG_A, FLAG_T } },
+    { "\xe0\xb8\x81\xe0\xb8\xb5\xe0\xb9\x88\xe0\xb8\x81", 2, 0,
+      { "\xe0\xb8\x81\xe0\xb8\xb5", "\xe0\xb9\x88\xe0\xb8\x81" } },
+    { "\xe0\xb8\x81\xe0\xb8\x81\xe0\xb8\xb5\xe0\xb9\x88\xe0\xb8\x81",
+      3, 0, { "\xe0\xb8\x81",
+              "\xe0\xb8\x81\xe0\xb8\xb5\xe0\xb9\x88",
+              "\xe0\xb8\x81" } },
+    { "aa\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd", 3, 0,
+      { "aa", "\xf0\x9f\x91\x8d\xf0\x9f\x8f\xbd" } },
     { "aa" WOMAN JOINER WOMAN, 4, 0, { "aa", WOMAN JOINER WOMAN } },
     { "\xe3\x81\x82\xe3\x81\x84\xe3\x80\x82\xe3\x81\x86\xe3\x81\x88", 4, 0,
       { "\xe3\x81\x82\xe3\x81\x84\xe3\x80\x82",

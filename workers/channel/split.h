@@ -12,7 +12,8 @@
  * The next part of a text of valid UTF-8: at most limit characters (code
  * points), or bytes, and never empty.  It ends with a paragraph, else with a
  * sentence, a line or a word, where one ends in the last two thirds of what
- * fits; else between two characters.  White space at the cuts is dropped.
+ * fits; else between two characters as one sees them, where these are not too
+ * long.  White space at the cuts is dropped, and nothing else.
  * text moves on.  1, or 0 when nothing is left.
  */
 int split_next(setter_str_t *text, size_t limit, int bytes,
