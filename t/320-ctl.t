@@ -571,6 +571,11 @@ subtest 'doctor' => sub {
     Setter::Queue->new($redis, tag => 'mm')->claim;
     like(doctor('workers'), qr/^ok 1 claimed/m, 'one worker');
 
+    like(doctor('instagram'), qr/^warn INSTAGRAM_ACCESS_TOKEN is not set$/m,
+        'an account that lacks something');
+    like(doctor('instagram', 'INSTAGRAM_ACCESS_TOKEN=x'),
+        qr{^ok https://graph\.instagram\.com/v23\.0$}m, 'one that is whole');
+
     is(ctl('SETTER_REDIS_URL=unix:/nowhere', 'doctor'), 1, 'no Redis');
     like($out, qr/^fail +redis .*check SETTER_REDIS_URL/m, 'says what to do');
     $redis->config('SET', 'maxmemory-policy', 'allkeys-lru');
