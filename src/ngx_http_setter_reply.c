@@ -17,6 +17,8 @@ typedef struct {
 } ngx_http_setter_answer_t;
 
 
+static ngx_int_t ngx_http_setter_reply_provider(ngx_http_request_t *r,
+    const setter_format_t *format);
 static ngx_uint_t ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
     ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
@@ -168,7 +170,6 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_loc_conf_t  *slcf;
 
     static ngx_str_t  json = ngx_string("application/json");
-    static ngx_str_t  plain = ngx_string("text/plain");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
@@ -181,7 +182,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
     if (slcf->format && slcf->format->events && code == NGX_HTTP_OK) {
-        return ngx_http_send_response(r, code, &plain, &cv);
+        return ngx_http_setter_reply_provider(r, slcf->format);
     }
 
     if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
@@ -194,6 +195,29 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     r->expect_tested = 1;
 
     return ngx_http_send_response(r, code, &json, &cv);
+}
+
+
+/* What the provider wants to hear. */
+
+static ngx_int_t
+ngx_http_setter_reply_provider(ngx_http_request_t *r,
+    const setter_format_t *format)
+{
+    ngx_str_t                 type;
+    ngx_http_complex_value_t  cv;
+
+    ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
+    ngx_str_set(&type, "text/plain");
+
+    if (format->answer) {
+        cv.value.data = (u_char *) format->answer;
+        cv.value.len = ngx_strlen(format->answer);
+        type.data = (u_char *) format->answer_type;
+        type.len = ngx_strlen(format->answer_type);
+    }
+
+    return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
 }
 
 

@@ -130,15 +130,25 @@ ngx_int_t
 ngx_http_setter_verify_signed(ngx_http_request_t *r,
     ngx_http_setter_verify_t *verify, setter_str_t secret, setter_str_t *body)
 {
-    int        rc;
-    ngx_str_t  given;
+    int             rc;
+    ngx_str_t       given, url;
+    setter_alloc_t  alloc;
 
-    if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK) {
+    if (ngx_http_complex_value(r, &verify->value, &given) != NGX_OK
+        || (verify->url
+            && ngx_http_complex_value(r, verify->url, &url) != NGX_OK))
+    {
         return NGX_ERROR;
     }
 
-    rc = setter_sign_check(&verify->sign, ngx_http_setter_text(&given),
-                           secret, *body);
+    alloc.get = ngx_http_setter_palloc;
+    alloc.owner = r->pool;
+
+    rc = verify->url
+         ? setter_sign_twilio(ngx_http_setter_text(&given), secret,
+                              ngx_http_setter_text(&url), *body, &alloc)
+         : setter_sign_check(&verify->sign, ngx_http_setter_text(&given),
+                             secret, *body);
 
     if (rc == SETTER_NO_MEMORY) {
         return NGX_ERROR;

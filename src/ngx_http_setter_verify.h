@@ -30,6 +30,7 @@ struct ngx_http_setter_verify_s {
 
     setter_sign_t              sign;
     ngx_str_t                  handshake;   /* the token of GET, or len 0 */
+    ngx_http_complex_value_t  *url;         /* Twilio's: is signed, too */
 
     unsigned                   meta:1;
     unsigned                   channel:1;   /* tenants' channels have secrets,

@@ -16,6 +16,8 @@ static char *ngx_http_setter_verify_value_conf(ngx_conf_t *cf,
     ngx_command_t *cmd, ngx_http_setter_verify_t *verify);
 static char *ngx_http_setter_verify_meta_conf(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify);
+static char *ngx_http_setter_verify_twilio_conf(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify);
 static char *ngx_http_setter_verify_users_conf(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify);
 static char *ngx_http_setter_verify_rest(ngx_conf_t *cf,
@@ -86,6 +88,10 @@ ngx_http_setter_verify_scheme_conf(ngx_conf_t *cf, ngx_command_t *cmd,
 
     if (ngx_strcmp(value[1].data, "meta") == 0) {
         return ngx_http_setter_verify_meta_conf(cf, verify);
+    }
+
+    if (ngx_strcmp(value[1].data, "twilio") == 0) {
+        return ngx_http_setter_verify_twilio_conf(cf, verify);
     }
 
     if (ngx_strcmp(value[1].data, "basic") == 0) {
@@ -180,6 +186,43 @@ ngx_http_setter_verify_meta_conf(ngx_conf_t *cf,
     verify->sign = sign;
 
     return ngx_http_setter_verify_rest(cf, verify, 2);
+}
+
+
+/* "twilio URL SECRET [SECRET] [channel]" */
+
+static char *
+ngx_http_setter_verify_twilio_conf(ngx_conf_t *cf,
+    ngx_http_setter_verify_t *verify)
+{
+    ngx_str_t  *value, header;
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts < 4
+        || (!ngx_http_setter_begins(&value[2], "http://")
+            && !ngx_http_setter_begins(&value[2], "https://")))
+    {
+        return "needs the URL that Twilio was given, and a secret";
+    }
+
+    verify->url = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (verify->url == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    ngx_str_set(&header, "$http_x_twilio_signature");
+
+    if (ngx_http_setter_complex_value(cf, &value[2], verify->url) != NGX_OK
+        || ngx_http_setter_complex_value(cf, &header, &verify->value)
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    verify->scheme = ngx_http_setter_verify_signatures;
+
+    return ngx_http_setter_verify_rest(cf, verify, 3);
 }
 
 
@@ -282,6 +325,10 @@ ngx_http_setter_verify_option(ngx_conf_t *cf,
 
     if (verify->meta) {
         return ngx_http_setter_verify_token(cf, verify, value);
+    }
+
+    if (verify->url) {
+        return NGX_DECLINED;
     }
 
     if (ngx_http_setter_begins(value, "prefix=")) {

@@ -20,7 +20,8 @@ static const setter_format_t *const  setter_formats[] = {
     &setter_format_infobip,
     &setter_format_infobip_status,
     &setter_format_instagram,
-    &setter_format_meta
+    &setter_format_meta,
+    &setter_format_twilio
 };
 
 static const struct {
@@ -66,7 +67,8 @@ setter_format_channel(setter_str_t provider)
 {
     static const setter_str_t  whatsapp = setter_str("whatsapp");
 
-    return setter_str_is(provider, "infobip") ? whatsapp : provider;
+    return setter_str_is(provider, "infobip")
+           || setter_str_is(provider, "twilio") ? whatsapp : provider;
 }
 
 

@@ -87,6 +87,9 @@ typedef struct {
      */
     int                         (*events)(setter_str_t body,
                                           setter_events_t *events);
+
+    const char                   *answer;       /* of 200; NULL: nothing */
+    const char                   *answer_type;
 } setter_format_t;
 
 

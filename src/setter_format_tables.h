@@ -17,6 +17,7 @@ extern const setter_format_t  setter_format_infobip_status;
 extern const setter_format_t  setter_format_instagram;
 extern const setter_format_t  setter_format_meta;
 extern const setter_format_t  setter_format_send;
+extern const setter_format_t  setter_format_twilio;
 
 #define setter_job_member(name)  offsetof(setter_job_t, name)
 

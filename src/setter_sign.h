@@ -36,6 +36,14 @@ int setter_sign_check(const setter_sign_t *sign, setter_str_t given,
     setter_str_t secret, setter_str_t text);
 
 /*
+ * The same for Twilio's: the text is the URL as it was configured, without a
+ * fragment, and the body's fields, or the body's digest.  Memory is from
+ * alloc.
+ */
+int setter_sign_twilio(setter_str_t given, setter_str_t secret,
+    setter_str_t url, setter_str_t body, setter_alloc_t *alloc);
+
+/*
  * 1 when the texts are equal.  The time it takes tells the length of what was
  * given, and nothing else.  The secret is not empty.
  */

@@ -409,6 +409,53 @@ subtest 'instagram' => sub {
 };
 
 
+subtest 'twilio' => sub {
+    my $seq = last_seq();
+    my $path = '/2010-04-01/Accounts/AC1/Messages.json';
+    my %good = (To => 'whatsapp:%2B15550104440',
+        From => 'whatsapp:%2B15550100399', Body => 'At+9+%26+5.');
+    my $post = sub {
+        my ($more, @auth) = @_;
+        my %form = (%good, %$more);
+        return $sandbox->post($path, join('&', map { "$_=$form{$_}" }
+            sort keys %form), @auth ? @auth
+            : (Authorization => 'Basic QUMxOnRva2Vu'));
+    };
+    my ($status, $answer) = $post->({});
+    my ($message) = @{ $sandbox->sent($seq) };
+
+    is $status, 201, 'status';
+    like $answer->{sid}, qr/^SM/, 'an id';
+    is "$answer->{status} $answer->{to}", 'queued whatsapp:+15550104440',
+        'queued, to whom';
+    is $message->{provider}, 'twilio', 'sent: provider';
+    is $message->{id}, $answer->{sid}, 'sent: id';
+    is "$message->{from} $message->{to}", '15550100399 15550104440',
+        'sent: from and to';
+    is $message->{text}, 'At 9 & 5.', 'sent: text';
+    is $message->{raw}{Body}, 'At 9 & 5.', 'sent: raw';
+
+    for my $case ([ { To => '15550104440' }, 21211 ], [ { From => '' }, 21212 ],
+        [ { Body => '' }, 21619 ], [ { Body => 'x' x 1601 }, 21617 ])
+    {
+        ($status, $answer) = $post->($case->[0]);
+        is "$status $answer->{code}", "400 $case->[1]", "wrong: $case->[1]";
+    }
+    is(($post->({ Body => '%C3%A9' x 1600 }))[0], 201, '1600 characters');
+    for my $key ('Basic QUMyOnRva2Vu', 'Bearer token', 'Basic QUMxOg==') {
+        ($status, $answer) = $post->({}, Authorization => $key);
+        is "$status $answer->{code}", '401 20003', "refused: $key";
+    }
+    is(($sandbox->post('/2010-04-01/nope', {}))[0], 404, 'unknown path');
+
+    $sandbox->behave({ twilio => { status => { 429 => 1 } } });
+    ($status, $answer) = $post->({});
+    is "$status $answer->{code}", '429 20429', 'a limit';
+    $sandbox->behave({});
+    is @{ $sandbox->sent($seq) }, 2, 'what is refused is not sent';
+};
+
+
 subtest 'statuses in the true formats' => sub {
     $sandbox->behave({ '*' => { status => { 429 => 1 }, retry_after => 2 } });
 

@@ -6,7 +6,7 @@ local cjson = require "cjson.safe"
 local _M = {}
 
 local ENDPOINTS = { "chat", "manychat", "infobip", "meta",
-                    "instagram" }
+                    "instagram", "twilio" }
 
 -- what may come instead of an answer, by probability
 local FAULTS = { "timeout", "garbage", "cut_after_accept", "cut_kept",

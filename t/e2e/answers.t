@@ -4,7 +4,7 @@
 use strict;
 use warnings;
 
-use Digest::SHA qw(hmac_sha256_hex);
+use Digest::SHA qw(hmac_sha1_base64 hmac_sha256_hex);
 use File::Temp ();
 use FindBin;
 use JSON::XS qw(encode_json);
@@ -182,6 +182,39 @@ subtest 'Instagram: signed, answered in parts, seen' => sub {
     $said->(read => { mid => $parts[1]{id} });
     ok $stack->wait_for('the report to count', 20,
         sub { $out->('read_at') ne '' }), 'who saw it is on record';
+};
+
+subtest 'Twilio: signed with its URL, answered, and reported on' => sub {
+    my ($us, $them) = ('15550100399', '15550104440');
+    my $said = sub {
+        my %form = @_;
+        my $path = '/webhook/twilio/acme';
+        my $sign = hmac_sha1_base64(join('', "https://setter.example$path",
+            map { $_, $form{$_} } sort keys %form),
+            $stack->env('TWILIO_AUTH_TOKEN'));
+        return $stack->post($path, join('&', map { "$_=" . $form{$_} =~
+            s/([^A-Za-z0-9])/sprintf '%%%02X', ord $1/ger } keys %form),
+            'X-Twilio-Signature' => $sign . '=',
+            'Content-Type' => 'application/x-www-form-urlencoded');
+    };
+    my $answer = $said->(MessageSid => 'SM1', From => "whatsapp:+$them",
+        To => "whatsapp:+$us", Body => 'Open & free?', MessageType => 'text');
+    is $answer->{status}, 200, 'taken';
+    like $answer->{content}, qr{<Response></Response>\z}, 'with TwiML';
+
+    my ($reply) = $stack->wait_sent_to($them, 1);
+    is $reply->{provider}, 'twilio', 'it left through Twilio';
+    is $reply->{from}, $us, 'from the number it came to';
+    is $reply->{text}, 'Open & free?', 'its text';
+
+    my $out = sub { ($stack->psql("SELECT $_[0] FROM messages
+        WHERE address = '$them' AND direction = 'out'"))[0][0] // '' };
+    $stack->wait_for('the reply to be on record', 10,
+        sub { $out->('state') eq 'sent' });
+    $said->(MessageSid => $reply->{id}, MessageStatus => 'read',
+        From => "whatsapp:+$us", To => "whatsapp:+$them");
+    ok $stack->wait_for('the report to count', 20,
+        sub { $out->('read_at') ne '' }), 'a status moves it on';
 };
 
 subtest "Infobip's messages are let in by a key, and answered" => sub {

@@ -11,6 +11,7 @@ static const struct {
     { "infobip", offsetof(channel_accounts_t, infobip) },
     { "meta", offsetof(channel_accounts_t, meta) },
     { "instagram", offsetof(channel_accounts_t, instagram) },
+    { "twilio", offsetof(channel_accounts_t, twilio) },
 };
 
 #define ACCOUNTS_N  (sizeof(accounts_table) / sizeof(accounts_table[0]))

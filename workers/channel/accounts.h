@@ -15,6 +15,7 @@ typedef struct {
     channel_account_t  infobip;
     channel_account_t  meta;
     channel_account_t  instagram;
+    channel_account_t  twilio;
 } channel_accounts_t;
 
 /* For config_read(): the settings, in that member of the type. */
@@ -48,7 +49,16 @@ typedef struct {
         "token of Instagram's API"),                                          \
     CHANNEL_SETTING(type, member.instagram.sender, "INSTAGRAM_ACCOUNT_ID",    \
         "instagram-account-id", NULL, 0,                                      \
-        "our account's id, where the message did not come to one")
+        "our account's id, where the message did not come to one"),           \
+    CHANNEL_SETTING(type, member.twilio.base_url, "TWILIO_BASE_URL",          \
+        "twilio-base-url", "https://api.twilio.com", 0, "Twilio's API"),      \
+    CHANNEL_SETTING(type, member.twilio.user, "TWILIO_ACCOUNT_SID",           \
+        "twilio-account-sid", NULL, 0, "the account at Twilio"),              \
+    CHANNEL_SETTING(type, member.twilio.api_key, "TWILIO_AUTH_TOKEN",         \
+        "twilio-auth-token", NULL, 1, "its auth token"),                      \
+    CHANNEL_SETTING(type, member.twilio.sender, "TWILIO_SENDER",              \
+        "twilio-sender", NULL, 0,                                             \
+        "our number, where the message did not come to one")
 
 #define CHANNEL_SETTING(type, place, variable, option, initial, secret, help) \
     { variable, option, CONFIG_TEXT, offsetof(type, place), initial, 0, 0,    \

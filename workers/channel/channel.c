@@ -22,6 +22,7 @@ static const channel_t *const  channels[] = {
     &channel_manychat,
     &channel_instagram,
     &channel_meta,
+    &channel_twilio,
     NULL
 };
 
@@ -169,8 +170,12 @@ channel_write(const channel_account_t *account,
     }
 
     headers[0] = arena_printf(arena, "Authorization: %s %s", request->scheme,
-                              account->api_key);
-    headers[1] = "Content-Type: application/json";
+                              request->token != NULL ? request->token
+                                                     : account->api_key);
+    headers[1] = request->content_type == NULL
+                 ? "Content-Type: application/json"
+                 : arena_printf(arena, "Content-Type: %s",
+                                request->content_type);
     headers[2] = "Accept: application/json";
     headers[3] = NULL;
 
@@ -192,7 +197,8 @@ channel_write(const channel_account_t *account,
     http->before_send_data = message->before_send_data;
     http->once = 1;
 
-    return headers[0] == NULL || http->url == NULL ? SETTER_ERROR : SETTER_OK;
+    return headers[0] == NULL || headers[1] == NULL || http->url == NULL
+           ? SETTER_ERROR : SETTER_OK;
 }
 
 

@@ -72,6 +72,7 @@ graph_send(const graph_api_t *api, const channel_account_t *account,
     channel_request_t  request;
 
     channel_answer_init(answer);
+    memset(&request, 0, sizeof(request));
     from = message->from;
 
     if (from.len == 0 && account->sender != NULL) {

@@ -94,6 +94,7 @@ infobip_send(const channel_account_t *account,
     channel_request_t  request;
 
     channel_answer_init(answer);
+    memset(&request, 0, sizeof(request));
     from = message->from;
 
     if (from.len == 0 && account->sender != NULL) {

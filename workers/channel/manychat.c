@@ -98,6 +98,7 @@ manychat_send(const channel_account_t *account,
     channel_request_t  request;
 
     channel_answer_init(answer);
+    memset(&request, 0, sizeof(request));
 
     request.path = "/fb/sending/sendContent";
     request.scheme = "Bearer";

@@ -42,8 +42,6 @@ static const struct {
 
 static int report_read(const setter_json_value_t *element,
     channel_report_t *report, arena_t *arena);
-static setter_str_t report_reason(const setter_json_value_t *values,
-    arena_t *arena);
 
 
 int
@@ -86,29 +84,9 @@ report_read(const setter_json_value_t *element, channel_report_t *report,
     }
 
     if (setter_str_is(values[REPORT_STATUS].text, "failed")) {
-        report->reason = report_reason(values, arena);
+        report->reason = channel_reason(values[REPORT_CODE].text,
+                                        values[REPORT_TITLE].text, arena);
     }
 
     return report->state != NULL && report->provider_id.len > 0;
-}
-
-
-/* "131047 Re-engagement message" */
-static setter_str_t
-report_reason(const setter_json_value_t *values, arena_t *arena)
-{
-    const char    *text;
-    setter_str_t   reason, code, title;
-
-    code = values[REPORT_CODE].text;
-    title = values[REPORT_TITLE].text;
-    text = arena_printf(arena, "%.*s%s%.*s", (int) code.len,
-                        code.len > 0 ? code.data : "",
-                        code.len > 0 && title.len > 0 ? " " : "",
-                        (int) title.len, title.len > 0 ? title.data : "");
-
-    reason.data = text;
-    reason.len = text != NULL ? strlen(text) : 0;
-
-    return reason;
 }

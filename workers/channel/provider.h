@@ -22,6 +22,8 @@ typedef void (*channel_judge_pt)(const http_response_t *response,
 typedef struct {
     const char        *path;            /* behind the account's base_url */
     const char        *scheme;          /* of Authorization: "Bearer" */
+    const char        *token;           /* behind it; NULL: the key */
+    const char        *content_type;    /* NULL: of JSON */
     setter_buf_t       body;
     int64_t            timeout_ms;
     channel_judge_pt   judge;
@@ -67,7 +69,13 @@ int channel_reports(setter_str_t json, const char *member,
 extern const channel_t  channel_infobip;
 extern const channel_t  channel_manychat;
 extern const channel_t  channel_instagram;
+/* Why a message failed: "131047 Re-engagement message"; no memory: nothing. */
+setter_str_t channel_reason(setter_str_t code, setter_str_t title,
+    arena_t *arena);
+
+
 extern const channel_t  channel_meta;
+extern const channel_t  channel_twilio;
 
 
 #endif /* CHANNEL_PROVIDER_H */

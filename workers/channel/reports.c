@@ -61,6 +61,24 @@ channel_reports(setter_str_t json, const char *member,
 }
 
 
+setter_str_t
+channel_reason(setter_str_t code, setter_str_t title, arena_t *arena)
+{
+    const char    *text;
+    setter_str_t   reason;
+
+    text = arena_printf(arena, "%.*s%s%.*s", (int) code.len,
+                        code.len > 0 ? code.data : "",
+                        code.len > 0 && title.len > 0 ? " " : "",
+                        (int) title.len, title.len > 0 ? title.data : "");
+
+    reason.data = text;
+    reason.len = text != NULL ? strlen(text) : 0;
+
+    return reason;
+}
+
+
 /* The elements from the first on; -1: no memory. */
 static int
 reports_chunk(setter_str_t json, const char *member, int first,

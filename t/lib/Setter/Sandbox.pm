@@ -62,7 +62,9 @@ sub environment {
             META_PHONE_NUMBER_ID => '100000000000001',
             INSTAGRAM_BASE_URL => "$url/instagram/v23.0",
             INSTAGRAM_ACCESS_TOKEN => 'sandbox',
-            INSTAGRAM_ACCOUNT_ID => '17800000000000001');
+            INSTAGRAM_ACCOUNT_ID => '17800000000000001',
+            TWILIO_BASE_URL => $url, TWILIO_ACCOUNT_SID => 'ACsandbox',
+            TWILIO_AUTH_TOKEN => 'sandbox');
 }
 
 
