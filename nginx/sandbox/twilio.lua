@@ -12,7 +12,7 @@ local MAX_TEXT = 1600           -- characters
 
 -- of a status that a test wants, what Twilio's error with it says
 local FAILURES = {
-    [400] = { 21211, "Invalid 'To' Phone Number" },
+    [400] = { 21610, "Attempt to send to unsubscribed recipient" },
     [401] = { 20003, "Authenticate" },
     [403] = { 63016, "Outside the allowed window; use a message template" },
     [404] = { 20404, "The requested resource was not found" },

@@ -55,6 +55,8 @@ test_samples(void **state)
         assert_int_equal(answer.result, judged[i].result);
         assert_int_equal(answer.retry_after_ms, judged[i].retry_after_ms);
         assert_string_equal(answer.reason, judged[i].reason);
+        assert_int_equal(answer.opted_out,
+                         strcmp(judged[i].name, "error-21610") == 0);
     }
 
     arena_destroy(arena);

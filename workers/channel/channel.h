@@ -35,6 +35,7 @@ typedef struct {
     channel_result_e  result;
     setter_str_t      provider_id;      /* the provider's message id, if any */
     int64_t           retry_after_ms;   /* NOT_SENT; -1: none named */
+    unsigned          opted_out:1;      /* FAILED: the person wants none */
     char              reason[160];
 } channel_answer_t;
 

@@ -14,6 +14,7 @@
 #define TWILIO_BUSY_MS  2000
 #define TWILIO_DAY_MS   3600000     /* an account's daily limit: much later */
 #define TWILIO_SID_MAX  64
+#define TWILIO_OPT_OUT  "21610"
 
 
 enum {
@@ -44,7 +45,7 @@ static const struct {
     { "21212", CHANNEL_SETUP, 0 },              /* from whom? */
     { "21408", CHANNEL_FAILED, 0 },             /* region */
     { "21606", CHANNEL_SETUP, 0 },              /* not our number */
-    { "21610", CHANNEL_FAILED, 0 },             /* opted out */
+    { TWILIO_OPT_OUT, CHANNEL_FAILED, 0 },
     { "21611", CHANNEL_NOT_SENT, TWILIO_BUSY_MS },      /* queue full */
     { "21617", CHANNEL_FAILED, 0 },             /* too long */
     { "21656", CHANNEL_FAILED, 0 },             /* template's variables */
@@ -261,6 +262,7 @@ twilio_judge(const http_response_t *response, channel_answer_t *answer,
     }
 
     channel_say(response, answer, result, code);
+    answer->opted_out = setter_str_is(code, TWILIO_OPT_OUT);
 
     if (result == CHANNEL_NOT_SENT && answer->retry_after_ms < 0
         && wait_ms > 0)

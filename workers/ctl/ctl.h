@@ -107,6 +107,8 @@ int ctl_tenant_hold(ctl_t *ctl, int argc, char **argv);
 int ctl_tenant_release(ctl_t *ctl, int argc, char **argv);
 int ctl_lane_hold(ctl_t *ctl, int argc, char **argv);
 int ctl_lane_release(ctl_t *ctl, int argc, char **argv);
+int ctl_lane_takeover(ctl_t *ctl, int argc, char **argv);
+int ctl_lane_handback(ctl_t *ctl, int argc, char **argv);
 int ctl_lane_list(ctl_t *ctl, int argc, char **argv);
 int ctl_worker_list(ctl_t *ctl, int argc, char **argv);
 int ctl_key_add(ctl_t *ctl, int argc, char **argv);

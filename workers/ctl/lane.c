@@ -1,5 +1,6 @@
 /*
- * setterctl lane hold, release and list: conversations that wait for a person.
+ * setterctl lane hold, release, takeover, handback and list: conversations
+ * that wait for a person, or that one has.
  */
 
 #include <stdio.h>
@@ -9,8 +10,12 @@
 
 
 static int lane_switch(ctl_t *ctl, const char *lane, int hold);
+static int lane_give(ctl_t *ctl, const char *lane, const char *sql,
+    const char *otherwise);
 static int lane_valid(const char *lane);
-static int lane_record(ctl_t *ctl, const char *lane, int hold, int *changed);
+static int lane_bad(const char *lane);
+static int lane_record(ctl_t *ctl, const char *lane, const char *sql,
+    int *changed);
 
 
 /* One that nobody wrote in yet may be held too. */
@@ -21,8 +26,19 @@ static const char  hold_sql[] =
     " RETURNING lane";
 
 static const char  release_sql[] =
-    "UPDATE conversations SET held = false"
+    "UPDATE conversations SET held = false, guard_from = now()"
     " WHERE tenant = split_part($1, '/', 1) AND lane = $1 AND held"
+    " RETURNING lane";
+
+/* What is composed and not sent is dropped by the fence. */
+static const char  takeover_sql[] =
+    "UPDATE conversations SET taken_over = true"
+    " WHERE tenant = split_part($1, '/', 1) AND lane = $1 AND NOT taken_over"
+    " RETURNING lane";
+
+static const char  handback_sql[] =
+    "UPDATE conversations SET taken_over = false"
+    " WHERE tenant = split_part($1, '/', 1) AND lane = $1 AND taken_over"
     " RETURNING lane";
 
 static const char  list_sql[] =
@@ -46,6 +62,23 @@ ctl_lane_release(ctl_t *ctl, int argc, char **argv)
 
 
 int
+ctl_lane_takeover(ctl_t *ctl, int argc, char **argv)
+{
+    return argc == 1 ? lane_give(ctl, argv[0], takeover_sql, "taken over "
+                                 "already, or nobody has written in it")
+                     : CTL_USAGE;
+}
+
+
+int
+ctl_lane_handback(ctl_t *ctl, int argc, char **argv)
+{
+    return argc == 1 ? lane_give(ctl, argv[0], handback_sql, "not taken over")
+                     : CTL_USAGE;
+}
+
+
+int
 ctl_lane_list(ctl_t *ctl, int argc, char **argv)
 {
     return argc > 1 ? CTL_USAGE
@@ -62,12 +95,12 @@ lane_switch(ctl_t *ctl, const char *lane, int hold)
     queue_result_e  rc;
 
     if (!lane_valid(lane)) {
-        return ctl_fail("\"%s\" is not a lane: TENANT/conv/... as setterctl "
-                        "job show tells it", lane);
+        return lane_bad(lane);
     }
 
     if (ctl_redis(ctl) == NULL
-        || lane_record(ctl, lane, hold, &changed) != CTL_OK)
+        || lane_record(ctl, lane, hold ? hold_sql : release_sql, &changed)
+           != CTL_OK)
     {
         return CTL_FAILED;
     }
@@ -88,6 +121,33 @@ lane_switch(ctl_t *ctl, const char *lane, int hold)
     }
 
     return CTL_OK;
+}
+
+
+/* To a person, or back to us: the workers see it in the record. */
+static int
+lane_give(ctl_t *ctl, const char *lane, const char *sql,
+    const char *otherwise)
+{
+    int  changed;
+
+    if (!lane_valid(lane)) {
+        return lane_bad(lane);
+    }
+
+    if (lane_record(ctl, lane, sql, &changed) != CTL_OK) {
+        return CTL_FAILED;
+    }
+
+    return changed ? CTL_OK : ctl_fail("the lane is %s", otherwise);
+}
+
+
+static int
+lane_bad(const char *lane)
+{
+    return ctl_fail("\"%s\" is not a lane: TENANT/conv/... as setterctl job "
+                    "show tells it", lane);
 }
 
 
@@ -123,7 +183,7 @@ lane_valid(const char *lane)
 
 
 static int
-lane_record(ctl_t *ctl, const char *lane, int hold, int *changed)
+lane_record(ctl_t *ctl, const char *lane, const char *sql, int *changed)
 {
     int          rc;
     PGconn      *pg;
@@ -135,8 +195,7 @@ lane_record(ctl_t *ctl, const char *lane, int hold, int *changed)
         return CTL_FAILED;
     }
 
-    result = PQexecParams(pg, hold ? hold_sql : release_sql, 1, NULL, params,
-                          NULL, NULL, 0);
+    result = PQexecParams(pg, sql, 1, NULL, params, NULL, NULL, 0);
     rc = PQresultStatus(result) == PGRES_TUPLES_OK
          ? CTL_OK : ctl_fail("%s", PQerrorMessage(pg));
     *changed = PQntuples(result);

@@ -264,6 +264,12 @@ deliver_mark(turn_t *turn, const channel_answer_t *answer)
         return turn_settle(turn, "sent", id, "done", NULL);
 
     case CHANNEL_FAILED:
+
+        /* who told the provider is not to be tried again */
+        if (answer->opted_out) {
+            record_opted(turn, turn->reply.provider, turn->reply.address, 1);
+        }
+
         return turn_settle(turn, "failed", NULL, "failed", answer->reason);
 
     case CHANNEL_NOT_SENT:

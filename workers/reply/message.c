@@ -9,6 +9,7 @@
 #include "reply/inbound.h"
 #include "reply/kind.h"
 #include "reply/record.h"
+#include "reply/rules.h"
 
 
 #define MESSAGE_MERGES  3       /* a turn; what comes then is the next one's */
@@ -33,6 +34,7 @@ static size_t message_live(const turn_t *turn);
 static const kind_step_pt  message_steps[] = {
     message_record,
     message_judge,
+    rules_check,
     message_address,
     deliver_check,
     message_answer,
@@ -44,6 +46,7 @@ static const kind_step_pt  message_steps[] = {
 static const kind_step_pt  message_merge_steps[] = {
     message_record,
     message_judge,
+    rules_check,
     message_address,
     deliver_check,
     NULL

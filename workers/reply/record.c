@@ -107,6 +107,16 @@ static const char  record_settle_job[] =
     "  AND status IN ('queued', 'processing') AND turn_token <= $6";
 
 
+static const char  record_opt[] =
+    "UPDATE contacts SET opted_out = $4::boolean"
+    " WHERE tenant = $1 AND provider = $2 AND address = $3"
+    "  AND opted_out <> $4::boolean";
+
+static const char  record_guard[] =
+    "UPDATE conversations SET held = true"
+    " WHERE tenant = $1 AND lane = $2 AND turn_token = $3 RETURNING lane";
+
+
 record_e
 record_composed(turn_t *turn)
 {
@@ -252,6 +262,39 @@ record_settled(turn_t *turn, const char *state, const char *provider_id,
     }
 
     return rc;
+}
+
+
+record_e
+record_opted(turn_t *turn, const char *provider, const char *address,
+    int out)
+{
+    record_e     rc;
+    pg_query_t   query;
+    pg_answer_t  answer;
+
+    query = (pg_query_t) {
+        record_opt, 4, { turn->tenant, provider, address,
+                         out ? "true" : "false" } };
+
+    rc = unit_run(turn, &query, 1, &answer);
+    if (rc == RECORD_OK) {
+        pg_clear(&answer);
+    }
+
+    return rc;
+}
+
+
+record_e
+record_guarded(turn_t *turn)
+{
+    pg_query_t  query;
+
+    query = (pg_query_t) {
+        record_guard, 3, { turn->tenant, turn->lane, turn->claim->token } };
+
+    return record_row(turn, &query, 1, unit_run);
 }
 
 

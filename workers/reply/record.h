@@ -66,6 +66,13 @@ record_e record_unsent(turn_t *turn, const char *error);
 record_e record_settled(turn_t *turn, const char *state,
     const char *provider_id, const char *status, const char *reason);
 
+/* A person wants no more messages, or does again. */
+record_e record_opted(turn_t *turn, const char *provider,
+    const char *address, int out);
+
+/* The conversation is held.  RECORD_HELD: the turn is stale. */
+record_e record_guarded(turn_t *turn);
+
 /*
  * Moves the message that a report names forward, never back; provider is
  * whose report it is, or empty.  RECORD_HELD: there is no such message.

@@ -50,6 +50,7 @@ static record_e record_reply(turn_t *turn, turn_job_t *job,
 static record_e record_memory(turn_t *turn, const pg_answer_t *answer);
 static const char *record_text(turn_t *turn, const pg_answer_t *answer,
     int query, int column);
+static const char *record_word(turn_t *turn, setter_str_t text);
 static record_e record_repeated(turn_t *turn);
 
 
@@ -73,7 +74,17 @@ static const char  record_take[] =
     "  (SELECT model FROM tenants WHERE slug = $1),"
     "  (SELECT to_char(now() AT TIME ZONE time_zone,"
     "    'FMDay, YYYY-MM-DD, HH24:MI') || ' (' || time_zone || ')'"
-    "   FROM tenants WHERE slug = $1)";
+    "   FROM tenants WHERE slug = $1),"
+    "  (SELECT opt_out FROM tenants WHERE slug = $1),"
+    "  (SELECT opted_out FROM contacts"
+    "   WHERE tenant = $1 AND provider = $5 AND address = $6),"
+    "  (SELECT t.guard > 0 AND t.guard = (SELECT count(*) FROM ("
+    "     SELECT m.created_at FROM messages AS m"
+    "     WHERE m.tenant = $1 AND m.lane = $2 AND m.direction = 'out'"
+    "     ORDER BY m.seq DESC LIMIT t.guard) AS newest"
+    "    WHERE newest.created_at"
+    "     > greatest(now() - interval '1 hour', c.guard_from))"
+    "   FROM tenants AS t WHERE t.slug = $1)";
 
 /* Nobody who never wrote may be sent free text. */
 static const char  record_take_outgoing[] =
@@ -180,7 +191,7 @@ record_outgoing(turn_t *turn)
 static record_e
 record_inbound_as(turn_t *turn, record_form_e form)
 {
-    record_way_t  way = { record_take, 4, record_messages, 0, 0 };
+    record_way_t  way = { record_take, 6, record_messages, 0, 0 };
 
     way.exchanges = turn->worker->memory_exchanges;
     way.rows = RECORD_BURST * (way.exchanges + 1);
@@ -204,7 +215,7 @@ record_begin(turn_t *turn, record_form_e form, const record_way_t *way)
     size_t         i, n;
     record_e       rc;
     const char    *tenant, *lane, *token, *ids;
-    const char    *received, *exchanges, *rows;
+    const char    *received, *exchanges, *rows, *provider, *address;
     pg_query_t    *queries;
     pg_answer_t    answer;
 
@@ -213,6 +224,8 @@ record_begin(turn_t *turn, record_form_e form, const record_way_t *way)
     token = turn->claim->token;
     ids = record_ids(turn);
     received = unit_number(turn, turn->jobs[turn->njobs - 1].received_ms);
+    provider = record_word(turn, turn->jobs[turn->njobs - 1].job.provider);
+    address = record_word(turn, turn->jobs[turn->njobs - 1].job.from);
     exchanges = unit_number(turn, way->exchanges);
     rows = unit_number(turn, way->rows);
 
@@ -220,14 +233,15 @@ record_begin(turn_t *turn, record_form_e form, const record_way_t *way)
     queries = arena_get(turn->claim->arena, n * sizeof(pg_query_t));
 
     if (ids == NULL || received == NULL || exchanges == NULL || rows == NULL
-        || queries == NULL
+        || provider == NULL || address == NULL || queries == NULL
         || record_list_unit(turn, form, way->messages, queries) != 0)
     {
         return RECORD_AWAY;
     }
 
     queries[TAKE] = (pg_query_t) {
-        way->take, way->ntake, { tenant, lane, token, received } };
+        way->take, way->ntake, { tenant, lane, token, received, provider,
+                                 address } };
     queries[SAID] = (pg_query_t) {
         record_said, 5, { tenant, lane, ids, exchanges, rows } };
 
@@ -243,6 +257,23 @@ record_begin(turn_t *turn, record_form_e form, const record_way_t *way)
     }
 
     return rc;
+}
+
+
+/* What is no text at all, as PostgreSQL sees it, is nobody's. */
+static const char *
+record_word(turn_t *turn, setter_str_t text)
+{
+    size_t  i;
+
+    for (i = 0; i < text.len; i++) {
+        if (text.data[i] < ' ' || text.data[i] > '~') {
+            return "";
+        }
+    }
+
+    return text.len == 0 ? ""
+           : arena_copy(turn->claim->arena, text.data, text.len);
 }
 
 
@@ -320,6 +351,9 @@ record_view(turn_t *turn, const pg_answer_t *answer)
     turn->prompt = record_text(turn, answer, TAKE, 4);
     turn->model = record_text(turn, answer, TAKE, 5);
     turn->local_time = record_text(turn, answer, TAKE, 6);
+    turn->opt_out = record_text(turn, answer, TAKE, 7);
+    turn->opted_out = unit_true(answer, TAKE, 0, 8);
+    turn->guarded = unit_true(answer, TAKE, 0, 9);
     memset(&turn->reply, 0, sizeof(turn_reply_t));
     rc = RECORD_OK;
 

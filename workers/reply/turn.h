@@ -100,6 +100,7 @@ struct turn_s {
     const char     *prompt;         /* the tenant's own, or NULL */
     const char     *model;          /* likewise */
     const char     *local_time;     /* where it is, or NULL */
+    const char     *opt_out;        /* its words for that, or NULL */
     turn_reply_t    reply;
     channel_account_t  account;     /* that it leaves through */
 
@@ -114,6 +115,8 @@ struct turn_s {
     unsigned        taken_over:1;
     unsigned        suspended:1;
     unsigned        merge:1;        /* takes in what comes meanwhile */
+    unsigned        opted_out:1;    /* the person wants no messages */
+    unsigned        guarded:1;      /* too many replies in an hour */
     unsigned        suspect:1;      /* crashed a worker twice */
     unsigned        sending:1;      /* keeps its lease itself */
     unsigned        lost:1;         /* another worker has the lane */

@@ -1,0 +1,156 @@
+#!/usr/bin/perl
+
+# Rules of conversation: who has opted out, who answers, and how often.
+
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+
+use Setter::Turns;
+use Test::More;
+
+start();
+ctl('tenant', 'add', 'acme');
+
+sub opted_out {
+    return value("SELECT opted_out FROM contacts WHERE address = '$chat'");
+}
+
+sub set {
+    my ($status, $out) = ctl('tenant', 'set', 'acme', @_);
+    is($status, 0, "set @_") or diag $out;
+}
+
+subtest 'who opts out gets nothing more, until he opts in' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    wait_job(message($lane, 'Hello'), 'done');
+    is(asked(), 1, 'answered');
+
+    my $stop = message($lane, ' Stop! ');
+    wait_job($stop, 'done');
+    is(reason($stop), 'the contact has opted out', 'and why there is none');
+    is(opted_out(), 't', 'it is on record');
+    my $more = message($lane, 'And another thing');
+    wait_job($more, 'done');
+    is(reason($more), 'the contact has opted out', 'what comes then, too');
+    is(asked(), 1, 'the model was not asked');
+    is_deeply(texts($lane), ['Hello'], 'nothing was sent');
+
+    wait_job(message($lane, 'START'), 'done');
+    is(opted_out(), 'f', 'he is back');
+    wait_job(message($lane, 'Hello again'), 'done');
+    my @texts = @{ texts($lane) };
+    is(scalar @texts, 3, 'and answered');
+    like($texts[1], qr/START\z/, 'from the word that brought him back on');
+    wait_idle($lane);
+};
+
+subtest 'the last word of several counts, and only whole messages do' => sub {
+    fresh();
+    my $lane = lane();
+    message($lane, $_) for 'stop', 'start';
+    my $worker = worker();
+    wait_for('an answer', sub { @{ texts($lane) } });
+    is_deeply(texts($lane), ["stop\nstart"], 'he wants messages after all');
+    wait_job(message($lane, 'When do you stop?'), 'done');
+    is(scalar @{ texts($lane) }, 2, 'a question with the word is one');
+    is(opted_out(), 'f', 'and means nothing');
+};
+
+subtest 'a tenant\'s own words' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    wait_job(message($lane, 'cancel'), 'done');
+    is(asked(), 1, 'is something to answer');
+    set('opt_out=cancel, Schluss jetzt ,');
+    wait_job(message($lane, 'schluss JETZT.'), 'done');
+    is(opted_out(), 't', 'until it is a word');
+    my $other = 'globex/conv/manychat:-:' . ++$chat;
+    wait_job(message($other, 'cancel'), 'done');
+    is(opted_out(), 'f', 'of that tenant alone');
+    set('opt_out=');
+};
+
+subtest 'a reply that is composed when somebody opts out is dropped' => sub {
+    fresh({ chat => { latency_ms => 1500 } });
+    my $lane = lane();
+    my $worker = worker();
+    my $first = message($lane, 'Hello');
+    wait_asking();
+    my $stop = message($lane, 'unsubscribe');
+    wait_job($first, 'done');
+    wait_job($stop, 'done', 20);
+    is(opted_out(), 't', 'opted out');
+    cmp_ok(scalar @{ texts($lane) }, '<=', 1, 'nothing but what was under way');
+};
+
+subtest 'who told the provider has opted out as well' => sub {
+    fresh({ twilio => { status => { 400 => 1 } } });
+    my $worker = worker();
+    my $lane = 'acme/conv/whatsapp:15550100399:' . ++$chat;
+    my %twilio = (provider => 'twilio', to => '15550100399');
+    my $id = message($lane, 'Hello', %twilio);
+    wait_job($id, 'failed');
+    is(reason($id), '400 21610', 'Twilio says so');
+    is(opted_out(), 't', 'it is on record');
+    fresh();
+    wait_job(message($lane, 'Hello', %twilio), 'done');
+    is(asked(), 0, 'the model is not asked again');
+};
+
+subtest 'a person takes over, and hands back' => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = lane();
+    is((ctl('lane', 'takeover', $lane))[0], 1, 'nobody has written yet');
+    wait_job(message($lane, 'Hello'), 'done');
+    is((ctl('lane', 'takeover', $lane))[0], 0, 'taken over');
+    is((ctl('lane', 'takeover', $lane))[0], 1, 'once');
+    like((ctl('lane', 'list', 'acme'))[1], qr/\Q$lane\E +f +t /, 'listed');
+    my $meanwhile = message($lane, 'Is anybody there?');
+    wait_job($meanwhile, 'done');
+    is(reason($meanwhile), 'a person has taken over', 'the model is silent');
+    is((ctl('lane', 'handback', $lane))[0], 0, 'handed back');
+    is((ctl('lane', 'handback', $lane))[0], 1, 'once');
+    wait_job(message($lane, 'Thanks'), 'done');
+    is(scalar @{ texts($lane) }, 2, 'the next message is answered,');
+    like(texts($lane)->[1], qr/Thanks\z/, 'and none of those between');
+    is((ctl('lane', 'takeover', 'acme'))[0], 1, 'no lane');
+};
+
+subtest 'a conversation with too many replies in an hour is held' => sub {
+    fresh();
+    set('guard=3');
+    my $worker = worker();
+    my $lane = lane();
+    for my $n (1 .. 3) {
+        wait_job(message($lane, "ping $n"), 'done');
+    }
+    my $over = message($lane, 'ping 4');
+    $worker->wait_log(sub { ($_->{msg} // '') =~ /a conversation is held/ });
+    is(value("SELECT held FROM conversations WHERE lane = '$lane'"), 't',
+        'on record');
+    is(scalar @{ texts($lane) }, 3, 'three were answered');
+    wait_job(message(my $other = lane(), 'Hello'), 'done');
+    is(scalar @{ texts($other) }, 1, 'others are');
+
+    is((ctl('lane', 'release', $lane))[0], 0, 'somebody had a look');
+    wait_job($over, 'done');
+    is(texts($lane)->[-1], 'ping 4', 'it goes on');
+    wait_job(message($lane, "ping $_"), 'done') for 5, 6;
+    message($lane, 'ping 7');
+    ok(wait_for('it to be held again', sub {
+        value("SELECT held FROM conversations WHERE lane = '$lane'") eq 't' }),
+        'and counts anew');
+    set('guard=0');
+    ctl('lane', 'release', $lane);
+    ok(wait_for('the seventh', sub { @{ texts($lane) } == 7 }),
+        'without a guard it does not end');
+};
+
+done_testing;
