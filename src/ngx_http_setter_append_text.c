@@ -189,7 +189,9 @@ static ngx_uint_t
 ngx_http_setter_append_apart(ngx_http_setter_loc_conf_t *slcf,
     setter_job_t *job)
 {
-    return slcf->format->apart || setter_str_is(job->kind, "status");
+    return slcf->format->apart
+           || setter_str_is(job->kind, "status")
+           || setter_str_is(job->kind, "event");
 }
 
 

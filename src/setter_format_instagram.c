@@ -137,6 +137,8 @@ static int setter_instagram_said(setter_str_t element, setter_str_t account,
     setter_events_t *events);
 static const char *setter_instagram_aside(const setter_json_value_t *values,
     setter_str_t account);
+static void setter_instagram_echo(setter_event_t *event,
+    const setter_json_value_t *values);
 static int setter_instagram_message(setter_event_t *event,
     const setter_json_value_t *values, setter_alloc_t *alloc);
 static void setter_instagram_content(setter_event_t *event,
@@ -372,6 +374,11 @@ setter_instagram_said(setter_str_t element, setter_str_t account,
 
     event->aside = setter_instagram_aside(values, account);
 
+    if (event->aside != NULL && strcmp(event->aside, "echo") == 0) {
+        setter_instagram_echo(event, values);
+        return SETTER_OK;
+    }
+
     if (event->aside != NULL) {
         return SETTER_OK;
     }
@@ -412,6 +419,30 @@ setter_instagram_aside(const setter_json_value_t *values, setter_str_t account)
 
     return values[SAID_REFERRAL].type == SETTER_JSON_OBJECT ? "referral"
                                                             : "malformed";
+}
+
+
+/*
+ * Our account has written to the person.  Whether it was we, the worker knows:
+ * workers/reply/event.c.
+ */
+static void
+setter_instagram_echo(setter_event_t *event,
+    const setter_json_value_t *values)
+{
+    event->aside = NULL;
+    event->job.kind = (setter_str_t) setter_str("event");
+    event->job.channel = (setter_str_t) setter_str("instagram");
+    event->job.type = (setter_str_t) setter_str("echo");
+    event->job.from = values[SAID_TO].text;
+    event->job.to = values[SAID_FROM].text;
+    event->job.text = values[SAID_TEXT].text;
+    event->job.provider_id = values[SAID_MID].text;
+    event->key = values[SAID_MID].text;
+
+    if (!setter_event_addressed(event)) {
+        event->aside = "echo";
+    }
 }
 
 

@@ -145,23 +145,39 @@ sub {
 
 
 
-=== TEST 6: our own messages and what is none are set aside and counted
+=== TEST 6: what is no message is set aside and counted
 --- request eval
-[(map { main::post("inbound-$_") } qw(echo deleted edit reaction unreact
+[(map { main::post("inbound-$_") } qw(deleted edit reaction unreact
     unsupported referral-link comment no-messaging)),
  main::messaging(7, main::message('m1', 'good', 1),
     main::message('m2', 'ours', 2, is_self => JSON::XS::true)),
  "GET /metrics"]
 --- error_code eval
-[(200) x 11]
+[(200) x 10]
 --- queued eval
-[(0) x 9, 1, 0]
+[(0) x 8, 1, 0]
 --- response_body_like eval
-[(qr/^$/) x 10, qr/^setter_aside_total\{format="instagram"\} 11$/m]
+[(qr/^$/) x 9, qr/^setter_aside_total\{format="instagram"\} 10$/m]
 
 
 
-=== TEST 7: nothing of the format
+=== TEST 7: what left our account is an event, with a lane of its own
+--- request eval
+main::post('inbound-echo')
+--- error_code: 200
+--- job
+kind: event
+type: echo
+provider: instagram
+from: 900000000000000101
+to: 17800000000000123
+text: our own reply
+lane ~ ^acme/event/aWdfZAG1
+header.debounce_ms: 0
+
+
+
+=== TEST 8: nothing of the format
 --- request eval
 ["POST /webhook/instagram/acme\n{}", "POST /webhook/instagram/acme\nno JSON",
  "POST /webhook/instagram/acme\n[]", "GET /webhook/instagram/acme"]
@@ -172,7 +188,7 @@ sub {
 
 
 
-=== TEST 8: each sample with its signature, and without
+=== TEST 9: each sample with its signature, and without
 --- config
     location /webhook/instagram/acme {
         setter_tenant  acme;
@@ -193,7 +209,7 @@ $n > 20 ? [(200) x $n, 401, 401, 200] : []
 
 
 
-=== TEST 9: the account tells the tenant
+=== TEST 10: the account tells the tenant
 --- post_setup_server_root
 Setter::Suite::redis()->hset('setter:{mm}:channels',
     'instagram/17800000000000456', 'globex');
@@ -214,7 +230,7 @@ acme, acme, globex
 
 
 
-=== TEST 10: members by directives
+=== TEST 11: members by directives
 --- config
     location /webhook/instagram/acme {
         setter_tenant  acme;
@@ -235,7 +251,7 @@ data.extra: more
 
 
 
-=== TEST 11: refused: setter_validate
+=== TEST 12: refused: setter_validate
 --- config
     location /w {
         setter_tenant   acme;
@@ -250,7 +266,7 @@ do not go with a format that brings many messages
 
 
 
-=== TEST 12: refused: a tenant in the body
+=== TEST 13: refused: a tenant in the body
 --- config
     location /w {
         setter_tenant   body:tenant_id;

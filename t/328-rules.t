@@ -123,6 +123,67 @@ subtest 'a person takes over, and hands back' => sub {
     is((ctl('lane', 'takeover', 'acme'))[0], 1, 'no lane');
 };
 
+sub echo_of {
+    my ($lane, $text, %more) = @_;
+    my ($to) = $lane =~ /(\d+)$/;
+    $chat++;
+    return message("acme/event/$chat", $text, kind => 'event',
+        type => 'echo', provider => 'instagram', channel => 'instagram',
+        from => $to, to => '17800000000000123', provider_id => "mid-$chat",
+        data => {}, %more);
+}
+
+subtest 'who answers in the provider\'s own app takes over' => sub {
+    fresh();
+    my $worker = worker();
+    my $us = '17800000000000123';
+    my %instagram = (provider => 'instagram', to => $us);
+    my $lane = "acme/conv/instagram:$us:" . ++$chat;
+    my $taken = sub { value("SELECT taken_over FROM conversations
+        WHERE lane = '$lane'") };
+    wait_job(message($lane, 'Hello', %instagram), 'done');
+
+    wait_job(echo_of($lane, 'Hello'), 'done');
+    is($taken->(), 'f', 'not by an echo of our reply, as its text shows');
+    my $ours = value("SELECT provider_id FROM messages WHERE lane = '$lane'
+        AND direction = 'out'");
+    wait_job(echo_of($lane, 'As the provider wrote it', provider_id => $ours),
+        'done');
+    is($taken->(), 'f', 'nor as its id does');
+
+    wait_job(echo_of($lane, 'I am a person'), 'done');
+    is($taken->(), 't', 'but by what we have not sent');
+    my $next = message($lane, 'Thanks', %instagram);
+    wait_job($next, 'done');
+    is(reason($next), 'a person has taken over', 'who answers from then on');
+
+    ctl('lane', 'handback', $lane);
+    set('echo=ignore');
+    wait_job(echo_of($lane, 'I am another one'), 'done');
+    is($taken->(), 'f', 'unless the tenant does not want that');
+    set('echo=');
+    wait_job(echo_of($lane, ''), 'done');
+    is($taken->(), 't', 'a picture counts, too');
+
+    my $nobody = 'acme/conv/instagram:1:' . ++$chat;
+    wait_job(echo_of($nobody, 'I write first'), 'done');
+    is(value("SELECT count(*) FROM conversations WHERE lane = '$nobody'"), 0,
+        'where there is no conversation, nothing happens');
+};
+
+subtest 'a reply that is composed when a person answers is dropped' => sub {
+    fresh({ chat => { latency_ms => 1500 } });
+    my $worker = worker();
+    my $us = '17800000000000123';
+    my $lane = "acme/conv/instagram:$us:" . ++$chat;
+    my $first = message($lane, 'Hello', provider => 'instagram', to => $us);
+    wait_asking();
+    wait_job(echo_of($lane, 'I do this one'), 'done');
+    wait_job($first, 'done');
+    is(reason($first), 'a person has taken over', 'why there is none of ours');
+    is_deeply(texts($lane), [], 'nothing was sent');
+};
+
 subtest 'a conversation with too many replies in an hour is held' => sub {
     fresh();
     set('guard=3');

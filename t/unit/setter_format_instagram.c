@@ -28,7 +28,8 @@ static const events_sample_t  samples[] = {
       "message text " A "two",
       "message text 900000000000000102 > 17800000000000456: three" } },
     { "inbound-seen", 1, { "status  > 17800000000000123: " } },
-    { "inbound-echo", 1, { "! echo" } },
+    { "inbound-echo", 1, { "event echo 900000000000000101 > "
+      "17800000000000123: our own reply" } },
     { "inbound-deleted", 1, { "! deleted" } },
     { "inbound-edit", 1, { "! edit" } },
     { "inbound-reaction", 1, { "! reaction" } },
@@ -154,11 +155,11 @@ test_bad_elements(void **state)
           { "message text 2 > 1: a" } },
         { SAID("{\"sender\":{\"id\":\"1\"},\"recipient\":{\"id\":\"2\"},"
                "\"message\":{\"mid\":\"m\",\"text\":\"ours\"}}"),
-          { "! echo" } },
+          { "event echo 2 > 1: ours" } },
         { SAID(FROM("\"message\":{\"mid\":\"m\",\"text\":\"a\","
                     "\"is_self\":true,\"is_echo\":false}")), { "! self" } },
         { SAID(FROM("\"message\":{\"mid\":\"m\",\"text\":\"a\","
-                    "\"is_echo\":true}")), { "! echo" } },
+                    "\"is_echo\":true}")), { "event echo 1 > 2: a" } },
         { SAID(FROM("\"message\":{\"mid\":\"m\"}")), { "! empty" } },
         { SAID(FROM("\"message\":{\"mid\":\"m\",\"attachments\":["
                     "{\"type\":\"template\"}]}")), { "! unsupported" } },

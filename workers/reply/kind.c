@@ -15,6 +15,7 @@ static const char *kind_none_unfit(const turn_job_t *job,
 
 static const kind_t *const  kinds[] = {
     &kind_call,
+    &kind_event,
     &kind_message,
     &kind_record,
     &kind_send,

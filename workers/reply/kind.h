@@ -48,6 +48,7 @@ const char *kind_message_unfit(const turn_job_t *job,
 
 
 extern const kind_t  kind_call;
+extern const kind_t  kind_event;
 extern const kind_t  kind_message;
 extern const kind_t  kind_send;
 extern const kind_t  kind_record;
