@@ -12,6 +12,7 @@
 #include "reply/lease.h"
 #include "reply/forget.h"
 #include "reply/once.h"
+#include "reply/typing.h"
 #include "reply/reconcile.h"
 #include "runtime/config.h"
 #include "runtime/http.h"
@@ -422,6 +423,7 @@ worker_run(void)
         || task_start("once", once_run, &once) == NULL
         || task_start("reconcile", reconcile_run, &worker) == NULL
         || task_start("forget", forget_run, &worker) == NULL
+        || task_start("typing", typing_run, &worker) == NULL
         || loop_on_signal(SIGTERM, worker_stop) != 0
         || loop_on_signal(SIGINT, worker_stop) != 0)
     {

@@ -383,6 +383,40 @@ test_reports_of_ours_and_odd_ones(void **state)
 }
 
 
+/* The sample's request, but for white space. */
+static void
+test_typing(void **state)
+{
+    char               *sample, *p, *q;
+    size_t              len = 0;
+    arena_t            *arena;
+    setter_buf_t        body;
+    channel_message_t   message;
+
+    (void) state;
+
+    arena = arena_create();
+    sample = sample_read(arena, "t/data/meta-whatsapp/typing.request.json",
+                         &len);
+    assert_non_null(sample);
+
+    for (p = q = sample; *p != '\0'; p++) {
+        if (*p != '\n' && *p != ' ') {
+            *q++ = *p;
+        }
+    }
+
+    memset(&message, 0, sizeof(message));
+    message.message_id = (setter_str_t) setter_str(
+        "wamid.HBgLMTU1NTAxMDQzMjEVAgASGBQwRjNEMzk4NDlENDdFMkNGMzE1QwA=");
+    setter_buf_init(&body, arena_alloc(arena), 0);
+    meta_write_typing(&message, &body);
+    assert_int_equal(body.len, q - sample);
+    assert_memory_equal(body.data, sample, body.len);
+    arena_destroy(arena);
+}
+
+
 int
 main(void)
 {
@@ -395,7 +429,8 @@ main(void)
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_sender),
         cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_reports_of_ours_and_odd_ones)
+        cmocka_unit_test(test_reports_of_ours_and_odd_ones),
+        cmocka_unit_test(test_typing)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -81,6 +81,14 @@ typedef struct {
     int               (*reports)(setter_str_t json,
         channel_report_t **reports, int *unused, arena_t *arena);
 
+    /*
+     * Shows the person that the message of that provider's id (message_id)
+     * was read, and that an answer is being written.  NULL: it cannot.
+     */
+    channel_result_e  (*typing)(const channel_account_t *account,
+        const channel_message_t *message, channel_answer_t *answer,
+        arena_t *arena);
+
     /* What a message may have: characters, or bytes. */
     size_t              max_text;
     unsigned            bytes:1;

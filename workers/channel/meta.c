@@ -43,6 +43,13 @@ static channel_result_e meta_send(const channel_account_t *account,
     arena_t *arena);
 
 
+static channel_result_e meta_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena);
+static void meta_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena);
+
+
 static const graph_api_t  meta_api = {
     "no sender: META_PHONE_NUMBER_ID is not set",
     "the sender is no phone number's id",
@@ -53,11 +60,20 @@ static const graph_api_t  meta_api = {
     sizeof(meta_errors) / sizeof(meta_errors[0])
 };
 
+/* Shown until the answer is there, or for 25 s ("Typing indicators"). */
+static const graph_api_t  meta_typing_api = {
+    .no_sender = "no sender: META_PHONE_NUMBER_ID is not set",
+    .bad_sender = "the sender is no phone number's id",
+    .write = meta_write_typing,
+    .judge = meta_judge_typing
+};
+
 const channel_t  channel_meta = {
     .name = "meta",
     .check = meta_check,
     .send = meta_send,
     .reports = meta_reports,
+    .typing = meta_typing,
     .max_text = META_TEXT
 };
 
@@ -83,6 +99,42 @@ meta_send(const channel_account_t *account, const channel_message_t *message,
     channel_answer_t *answer, arena_t *arena)
 {
     return graph_send(&meta_api, account, message, answer, arena);
+}
+
+
+static channel_result_e
+meta_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    return graph_send(&meta_typing_api, account, message, answer, arena);
+}
+
+
+void
+meta_write_typing(const channel_message_t *message, setter_buf_t *body)
+{
+    setter_str_t  whatsapp = setter_str("whatsapp");
+    setter_str_t  status = setter_str("read");
+
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "messaging_product", whatsapp);
+    setter_json_member(body, "status", status);
+    setter_json_member(body, "message_id", message->message_id);
+    setter_buf_text(body, ",\"typing_indicator\":{\"type\":\"text\"}}");
+}
+
+
+static void
+meta_judge_typing(const http_response_t *response, channel_answer_t *answer,
+    arena_t *arena)
+{
+    setter_str_t  nothing = setter_str("");
+
+    (void) arena;
+
+    channel_say(response, answer, response->status / 100 == 2
+                                  ? CHANNEL_SENT : CHANNEL_FAILED, nothing);
 }
 
 

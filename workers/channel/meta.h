@@ -10,6 +10,9 @@
 
 void meta_write(const channel_message_t *message, setter_buf_t *body);
 
+/* That the message of that id was read, and an answer is being written. */
+void meta_write_typing(const channel_message_t *message, setter_buf_t *body);
+
 void meta_judge(const http_response_t *response, channel_answer_t *answer,
     arena_t *arena);
 

@@ -15,7 +15,7 @@
 #include "reply/settings.h"
 
 
-#define TENANT_NFIELDS   14
+#define TENANT_NFIELDS   15
 #define TENANT_TEXT_MAX  (64 * 1024)    /* bytes of a file */
 
 /*
@@ -45,6 +45,7 @@ static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
     { "opt_out", "", 0, 0, { NULL }, 0 },
     { "guard", "60", 0, 100000, { NULL }, 0 },
     { "echo", "takeover", 0, 0, { "takeover", "ignore", NULL }, 0 },
+    { "typing", "on", 0, 0, { "on", "off", NULL }, 0 },
 };
 
 
@@ -68,7 +69,7 @@ static const char  tenant_list[] =
 static const char  tenant_show[] =
     "SELECT slug, status, weight, cap, quota_minute, quota_day, worker,"
     " mid_turn, held, name, model, time_zone, retention_days, opt_out, guard,"
-    " echo,"
+    " echo, typing,"
     " prompt,"
     " created_at, updated_at FROM tenants WHERE slug = $1";
 
@@ -86,7 +87,8 @@ static const char  tenant_set[] =
     " retention_days = "
     "  nullif(coalesce($12, retention_days::text), '')::integer,"
     " opt_out = nullif(coalesce($13, opt_out), ''),"
-    " guard = coalesce($14::integer, guard), echo = coalesce($15, echo)"
+    " guard = coalesce($14::integer, guard), echo = coalesce($15, echo),"
+    " typing = coalesce($16, typing)"
     " WHERE slug = $1"
     /* which says so where it knows no such zone */
     "  AND coalesce(now() AT TIME ZONE nullif($11, ''), now()) IS NOT NULL"
@@ -250,8 +252,8 @@ tenant_assign(const char *word, const char *params[])
 
     return ctl_fail("there is no field \"%.*s\": weight, cap, quota_minute, "
                     "quota_day, worker, mid_turn, name, prompt, model, "
-                    "time_zone, retention_days, opt_out, guard and echo may "
-                    "be set", (int) len, word);
+                    "time_zone, retention_days, opt_out, guard, echo and "
+                    "typing may be set", (int) len, word);
 }
 
 

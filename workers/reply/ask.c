@@ -4,6 +4,7 @@
 
 #include "reply/ask.h"
 #include "reply/prompt.h"
+#include "reply/typing.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 
@@ -38,7 +39,9 @@ ask_model(turn_t *turn)
     turn_step(turn, "asked");
 
     started = loop_now_ms();
+    typing_start(turn);
     ask_call(turn, &request, &answer);
+    typing_stop(turn);
     turn->llm_ms += loop_now_ms() - started;
 
     return answer.error == LLM_OK ? ask_answered(turn, &answer)

@@ -84,7 +84,8 @@ static const char  record_take[] =
     "     ORDER BY m.seq DESC LIMIT t.guard) AS newest"
     "    WHERE newest.created_at"
     "     > greatest(now() - interval '1 hour', c.guard_from))"
-    "   FROM tenants AS t WHERE t.slug = $1)";
+    "   FROM tenants AS t WHERE t.slug = $1),"
+    "  (SELECT typing = 'on' FROM tenants WHERE slug = $1)";
 
 /* Nobody who never wrote may be sent free text. */
 static const char  record_take_outgoing[] =
@@ -354,6 +355,7 @@ record_view(turn_t *turn, const pg_answer_t *answer)
     turn->opt_out = record_text(turn, answer, TAKE, 7);
     turn->opted_out = unit_true(answer, TAKE, 0, 8);
     turn->guarded = unit_true(answer, TAKE, 0, 9);
+    turn->shows = unit_true(answer, TAKE, 0, 10);
     memset(&turn->reply, 0, sizeof(turn_reply_t));
     rc = RECORD_OK;
 

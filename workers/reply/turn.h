@@ -109,6 +109,7 @@ struct turn_s {
     int64_t         delay_ms;       /* before the next try; -1: back off */
 
     int64_t         started_ms;     /* loop_now_ms() scale */
+    int64_t         typing_ms;      /* when that is to be shown, likewise */
     int64_t         llm_ms;
     int64_t         send_ms;
 
@@ -117,6 +118,8 @@ struct turn_s {
     unsigned        merge:1;        /* takes in what comes meanwhile */
     unsigned        opted_out:1;    /* the person wants no messages */
     unsigned        guarded:1;      /* too many replies in an hour */
+    unsigned        shows:1;        /* that an answer is being written */
+    unsigned        typing:1;       /* it is */
     unsigned        suspect:1;      /* crashed a worker twice */
     unsigned        sending:1;      /* keeps its lease itself */
     unsigned        lost:1;         /* another worker has the lane */
