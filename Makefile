@@ -128,7 +128,7 @@ fuzz:
 
 fault:
 	@scripts/setup
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all memory
 	@scripts/fault
 
 bench:
