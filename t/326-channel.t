@@ -211,6 +211,33 @@ subtest 'a change counts from the next message on' => sub {
         . file('token-again'));
 };
 
+subtest 'an API of its own is on the public internet, or nothing leaves' => sub {
+    my $worker = worker();
+    my $calls = sub { $sandbox->calls->{meta}{count} // 0 };
+    ok_ctl('channel', 'set', 'acme', 'meta', $us, 'base_url='
+        . $sandbox->url . '/v23.0');
+    wait_job(meta('acme', $us, 'Hello'), 'done');
+    $worker->stop;
+
+    my $before = $calls->();
+    local $env{SETTER_EGRESS_ALLOW} = 'internal.example:80';
+    $worker = worker();
+    meta('acme', $us, 'Hello again');
+    $worker->wait_log(sub {
+        ($_->{reason} // '') =~ /not on the public internet/ });
+    is($calls->(), $before, 'nothing left');
+    refused(qr/a person must act: .* SETTER_EGRESS_ALLOW/, 'channel', 'send',
+        'acme', 'meta', $us, '15550100001', 'Hello');
+    is($calls->(), $before, 'nor by hand');
+
+    local $env{SETTER_EGRESS_ALLOW} = 'localhost';
+    refused(qr/SETTER_EGRESS_ALLOW: "localhost" is not host:port/, 'channel',
+        'send', 'acme', 'meta', $us, '15550100001', 'Hello');
+    $worker->stop;
+    ok_ctl('channel', 'set', 'acme', 'meta', $us, 'base_url=');
+    fresh();
+};
+
 subtest 'a seal of another row, or another key, does not open' => sub {
     my $worker = worker();
     $postgres->sql('system', "UPDATE channels AS c SET credential =

@@ -15,6 +15,7 @@
 #include "reply/typing.h"
 #include "reply/reconcile.h"
 #include "runtime/config.h"
+#include "runtime/egress.h"
 #include "runtime/http.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
@@ -38,6 +39,7 @@ typedef struct {
     const char  *openai_api_key;
     channel_accounts_t  accounts;
     master_settings_t  master;
+    const char  *egress_allow;
     const char  *system_prompt;
     long         memory_exchanges;
     long         concurrency;
@@ -108,6 +110,7 @@ static const config_setting_t  settings_table[] = {
                    "key of the model's provider"),
     CHANNEL_SETTINGS(settings_t, accounts),
     MASTER_SETTINGS(settings_t, master),
+    EGRESS_SETTING(settings_t, egress_allow),
     setting_text("SETTER_SYSTEM_PROMPT", "system-prompt", system_prompt,
                  "You answer messages from customers. Be friendly and brief,"
                  " and answer in the language they write in.",
@@ -241,6 +244,10 @@ settings_check(void)
     }
 
     if (master_read(&settings.master, &master, error, sizeof(error)) != 0) {
+        settings_refuse(error);
+    }
+
+    if (egress_allow(settings.egress_allow, error, sizeof(error)) != 0) {
         settings_refuse(error);
     }
 

@@ -9,6 +9,7 @@
 
 #include "ctl/ctl.h"
 #include "runtime/config.h"
+#include "runtime/egress.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
@@ -103,6 +104,7 @@ static const config_setting_t  settings[] = {
       offsetof(ctl_t, admin_database_url), NULL, 0, 0, 1,
       "PostgreSQL, as libpq takes it; the owner's role" },
     MASTER_SETTINGS(ctl_t, master),
+    EGRESS_SETTING(ctl_t, egress_allow),
     { "SETTER_PARTITIONS", "partitions", CONFIG_NUMBER,
       offsetof(ctl_t, partitions), "1", 1, SETTER_MAX_PARTITIONS, 0,
       "partitions of the queue, the same everywhere" },

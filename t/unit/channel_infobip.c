@@ -159,7 +159,8 @@ test_transport(void **state)
         response.may_have_left = 0;
         assert_int_equal(channel_judge_transport(&response),
                          error == HTTP_REFUSED ? CHANNEL_WITHHELD
-                                               : CHANNEL_NOT_SENT);
+                         : error == HTTP_FORBIDDEN ? CHANNEL_SETUP
+                         : CHANNEL_NOT_SENT);
 
         response.may_have_left = 1;
         assert_int_equal(channel_judge_transport(&response),
@@ -203,8 +204,8 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("infobip");
     const channel_t   *channel;
-    channel_account_t  account = { "https://api.infobip.com", "key", NULL,
-                                   NULL };
+    channel_account_t  account = { .base_url = "https://api.infobip.com",
+                                   .api_key = "key" };
 
     (void) state;
 
@@ -231,7 +232,8 @@ test_no_sender(void **state)
     channel_message_t   message = {
         .to = setter_str("15550104330"), .text = setter_str("x"),
     };
-    channel_account_t   account = { "http://127.0.0.1:1", "key", NULL, NULL };
+    channel_account_t   account = { .base_url = "http://127.0.0.1:1",
+                                    .api_key = "key" };
 
     (void) state;
 

@@ -193,8 +193,9 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("instagram");
     const channel_t   *channel;
-    channel_account_t  account = { "https://graph.instagram.com/v23.0", "key",
-                                   NULL, NULL };
+    channel_account_t  account = {
+        .base_url = "https://graph.instagram.com/v23.0", .api_key = "key"
+    };
 
     (void) state;
 
@@ -217,7 +218,9 @@ test_sender(void **state)
 {
     arena_t           *arena;
     channel_answer_t   answer;
-    channel_account_t  account = { "http://127.0.0.1:1", "key", NULL, NULL };
+    channel_account_t  account = {
+        .base_url = "http://127.0.0.1:1", .api_key = "key"
+    };
     channel_message_t  message = { .to = setter_str("900000000000000101"),
                                    .text = setter_str("x") };
 

@@ -249,8 +249,8 @@ test_turns(void **state)
 static void
 test_pace(void **state)
 {
-    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL,
-                                   NULL };
+    channel_account_t  account = { .base_url = "https://api.manychat.com",
+                                   .api_key = "1:k" };
 
     (void) state;
 
@@ -319,8 +319,8 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("manychat");
     const channel_t   *channel;
-    channel_account_t  account = { "https://api.manychat.com", "1:k", NULL,
-                                   NULL };
+    channel_account_t  account = { .base_url = "https://api.manychat.com",
+                                   .api_key = "1:k" };
 
     (void) state;
 

@@ -237,8 +237,9 @@ test_check(void **state)
 {
     setter_str_t       name = setter_str("meta");
     const channel_t   *channel;
-    channel_account_t  account = { "https://graph.facebook.com/v23.0", "key",
-                                   NULL, NULL };
+    channel_account_t  account = {
+        .base_url = "https://graph.facebook.com/v23.0", .api_key = "key"
+    };
 
     (void) state;
 
@@ -261,7 +262,9 @@ test_sender(void **state)
     size_t             i;
     arena_t           *arena;
     channel_answer_t   answer;
-    channel_account_t  account = { "http://127.0.0.1:1", "key", NULL, NULL };
+    channel_account_t  account = {
+        .base_url = "http://127.0.0.1:1", .api_key = "key"
+    };
     channel_message_t  message = { .to = setter_str("15550104321"),
                                    .text = setter_str("x") };
 

@@ -232,7 +232,7 @@ test_check(void **state)
     arena_t            *arena;
     channel_answer_t    answer;
     channel_message_t   message;
-    channel_account_t   account = { NULL, NULL, NULL, NULL };
+    channel_account_t   account = { .base_url = NULL };
 
     (void) state;
 

@@ -86,7 +86,9 @@ static channel_result_e
 send_text(const channel_t *channel, const char *url,
     int (*before_send)(void *data), channel_answer_t *answer, arena_t *arena)
 {
-    channel_account_t  account = { url, "345:key", "15550100299", NULL };
+    channel_account_t  account = { .base_url = url,
+                                   .api_key = "345:key",
+                                   .sender = "15550100299" };
     channel_message_t  message = {
         .message_id = setter_str("0190-1"), .to = setter_str("15550104330"),
         .text = setter_str("Yes."), .surface = setter_str("instagram"),

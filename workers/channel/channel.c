@@ -196,6 +196,7 @@ channel_write(const channel_account_t *account,
     http->before_send = message->before_send;
     http->before_send_data = message->before_send_data;
     http->once = 1;
+    http->egress = account->egress;
 
     return headers[0] == NULL || headers[1] == NULL || http->url == NULL
            ? SETTER_ERROR : SETTER_OK;
@@ -211,6 +212,10 @@ channel_judge_transport(const http_response_t *response)
 {
     if (response->may_have_left) {
         return CHANNEL_UNKNOWN;
+    }
+
+    if (response->error == HTTP_FORBIDDEN) {
+        return CHANNEL_SETUP;
     }
 
     return response->error == HTTP_REFUSED ? CHANNEL_WITHHELD

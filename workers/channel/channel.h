@@ -52,6 +52,7 @@ typedef struct {
     const char  *api_key;
     const char  *sender;
     const char  *user;              /* whose it is, where that is said */
+    unsigned     egress:1;          /* base_url is the tenant's own word */
 } channel_account_t;
 
 typedef struct {

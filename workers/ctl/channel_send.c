@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "ctl/channel.h"
+#include "runtime/egress.h"
 #include "runtime/http.h"
 #include "setter_uuid.h"
 
@@ -41,12 +42,17 @@ int
 ctl_channel_send(ctl_t *ctl, int argc, char **argv)
 {
     int                 rc;
+    char                error[320];
     arena_t            *arena;
     const char         *where[3];
     channel_account_t   account;
 
     if (argc != 5) {
         return CTL_USAGE;
+    }
+
+    if (egress_allow(ctl->egress_allow, error, sizeof(error)) != 0) {
+        return ctl_fail("%s", error);
     }
 
     memcpy(where, argv, sizeof(where));
@@ -145,6 +151,7 @@ send_open(ctl_t *ctl, const PGresult *result, const char *const where[3],
     account->base_url = PQgetisnull(result, 0, 2) ? known->base_url
                         : arena_copy(arena, PQgetvalue(result, 0, 2),
                                      PQgetlength(result, 0, 2));
+    account->egress = !PQgetisnull(result, 0, 2);
     account->api_key = arena_copy(arena, key.data, key.len);
     account->user = PQgetisnull(result, 0, 1) ? NULL
                     : arena_copy(arena, PQgetvalue(result, 0, 1),

@@ -25,6 +25,7 @@ typedef struct {
     llm_settings_t     llm;
     channel_accounts_t  accounts;
     master_settings_t  master;
+    const char        *egress_allow;
     long               partitions;
     int                json;        /* for programs, else for people */
 

@@ -85,6 +85,7 @@ account_of(turn_t *turn, const pg_answer_t *answer)
 
     if (base_url != NULL) {
         account->base_url = account_keep(turn, base_url);
+        account->egress = 1;
     }
 
     return account_open(turn, address, sealed);

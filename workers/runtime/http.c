@@ -3,12 +3,15 @@
  * one call's way: admission, the easy handle, the wait, the outcome.
  */
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/egress.h"
 #include "runtime/http_parts.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
@@ -48,6 +51,10 @@ static http_error_e http_error_of(const http_transfer_t *transfer);
 static void http_take_response(const http_transfer_t *transfer,
     http_response_t *response, arena_t *arena);
 static size_t http_on_body(char *data, size_t size, size_t n, void *arg);
+static curl_socket_t http_on_open(void *arg, curlsocktype purpose,
+    struct curl_sockaddr *address);
+static int http_forbids(const http_transfer_t *transfer, const char *ip,
+    int port);
 static int http_on_connected(void *arg, char *primary, char *local,
     int primary_port, int local_port);
 
@@ -221,6 +228,11 @@ http_prepare(http_transfer_t *transfer, const http_request_t *request,
     http_set(CURLOPT_PREREQFUNCTION, http_on_connected);
     http_set(CURLOPT_PREREQDATA, transfer);
 
+    if (request->egress) {
+        http_set(CURLOPT_OPENSOCKETFUNCTION, http_on_open);
+        http_set(CURLOPT_OPENSOCKETDATA, transfer);
+    }
+
     /* else who gives up a call waits for the thread that resolves its name */
     http_set(CURLOPT_QUICK_EXIT, 1L);
 
@@ -319,7 +331,12 @@ http_judge(const http_transfer_t *transfer, int waited,
 
     response->error = http_error_of(transfer);
 
-    if (response->error != HTTP_OK) {
+    if (response->error == HTTP_FORBIDDEN) {
+        snprintf(response->reason, sizeof(response->reason),
+                 "the URL's host is not on the public internet, and not in"
+                 " SETTER_EGRESS_ALLOW");
+
+    } else if (response->error != HTTP_OK) {
         snprintf(response->reason, sizeof(response->reason), "%.159s",
                  transfer->error[0] != '\0'
                  ? transfer->error : curl_easy_strerror(transfer->result));
@@ -336,6 +353,10 @@ http_error_of(const http_transfer_t *transfer)
 
     if (transfer->too_large) {
         return HTTP_TOO_LARGE;
+    }
+
+    if (transfer->forbidden && !transfer->opened && transfer->prereqs == 0) {
+        return HTTP_FORBIDDEN;
     }
 
     switch (transfer->result) {
@@ -447,6 +468,53 @@ http_on_body(char *data, size_t size, size_t n, void *arg)
 }
 
 
+/* The address is known and nothing has left for it. */
+static curl_socket_t
+http_on_open(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    http_transfer_t  *transfer;
+
+    (void) purpose;
+
+    transfer = arg;
+
+    if (!egress_permits(transfer->request->url, &address->addr)) {
+        transfer->forbidden = 1;
+        return CURL_SOCKET_BAD;
+    }
+
+    transfer->opened = 1;
+    return socket(address->family, address->socktype, address->protocol);
+}
+
+
+/* Asked at each connection: it may be one that another request opened. */
+static int
+http_forbids(const http_transfer_t *transfer, const char *ip, int port)
+{
+    struct sockaddr_in   sin = { .sin_family = AF_INET };
+    struct sockaddr_in6  sin6 = { .sin6_family = AF_INET6 };
+
+    if (!transfer->request->egress) {
+        return 0;
+    }
+
+    if (inet_pton(AF_INET, ip, &sin.sin_addr) == 1) {
+        sin.sin_port = htons(port);
+        return !egress_permits(transfer->request->url,
+                               (struct sockaddr *) &sin);
+    }
+
+    if (inet_pton(AF_INET6, ip, &sin6.sin6_addr) == 1) {
+        sin6.sin6_port = htons(port);
+        return !egress_permits(transfer->request->url,
+                               (struct sockaddr *) &sin6);
+    }
+
+    return 1;
+}
+
+
 /*
  * The connection stands and the request is about to leave.  A second time
  * means that the first request may have been read by a server which then
@@ -459,13 +527,16 @@ http_on_connected(void *arg, char *primary, char *local, int primary_port,
     http_transfer_t       *transfer;
     const http_request_t  *request;
 
-    (void) primary;
     (void) local;
-    (void) primary_port;
     (void) local_port;
 
     transfer = arg;
     request = transfer->request;
+
+    if (http_forbids(transfer, primary, primary_port)) {
+        transfer->forbidden = 1;
+        return CURL_PREREQFUNC_ABORT;
+    }
 
     if (transfer->prereqs++ > 0) {
         return request->once ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;

@@ -24,6 +24,7 @@ typedef enum {
     HTTP_CUT,           /* the connection ended before the response did */
     HTTP_TOO_LARGE,     /* the response passed max_body */
     HTTP_REFUSED,       /* before_send said no */
+    HTTP_FORBIDDEN,     /* egress.h: no request to that address */
     HTTP_CANCELLED,
     HTTP_FAILED         /* anything else: see reason */
 } http_error_e;
@@ -47,6 +48,8 @@ typedef struct {
     int          (*before_send)(void *data);
     void          *before_send_data;
     unsigned       once:1;
+    unsigned       egress:1;        /* a tenant or a message named the URL:
+                                       egress.h says where it may go */
 } http_request_t;
 
 typedef struct {

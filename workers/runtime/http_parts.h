@@ -34,6 +34,8 @@ typedef struct {
     unsigned               given_up:1;  /* it will not be done */
     unsigned               refused:1;   /* by before_send */
     unsigned               too_large:1;
+    unsigned               forbidden:1; /* an address, by egress.h */
+    unsigned               opened:1;    /* another one was not */
 } http_transfer_t;
 
 

@@ -64,7 +64,8 @@ sub environment {
             INSTAGRAM_ACCESS_TOKEN => 'sandbox',
             INSTAGRAM_ACCOUNT_ID => '17800000000000001',
             TWILIO_BASE_URL => $url, TWILIO_ACCOUNT_SID => 'ACsandbox',
-            TWILIO_AUTH_TOKEN => 'sandbox');
+            TWILIO_AUTH_TOKEN => 'sandbox',
+            SETTER_EGRESS_ALLOW => $url =~ s{^http://}{}r);
 }
 
 
