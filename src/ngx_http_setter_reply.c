@@ -1,5 +1,6 @@
 #include "ngx_http_setter_reply.h"
 #include "ngx_http_setter_pass.h"
+#include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_stat.h"
@@ -7,6 +8,8 @@
 
 
 #define NGX_HTTP_UNPROCESSABLE_ENTITY  422
+
+#define NGX_HTTP_SETTER_BLOCK          128      /* bytes of an answer */
 
 
 typedef struct {
@@ -18,7 +21,9 @@ typedef struct {
 
 
 static ngx_int_t ngx_http_setter_reply_provider(ngx_http_request_t *r,
-    const setter_format_t *format);
+    ngx_http_setter_ctx_t *ctx, const setter_format_t *format);
+static ngx_int_t ngx_http_setter_reply_surface(ngx_http_request_t *r,
+    ngx_str_t *surface);
 static ngx_uint_t ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
     ngx_http_setter_outcome_e outcome);
 static ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
@@ -182,7 +187,7 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
 
     if (slcf->format && slcf->format->events && code == NGX_HTTP_OK) {
-        return ngx_http_setter_reply_provider(r, slcf->format);
+        return ngx_http_setter_reply_provider(r, ctx, slcf->format);
     }
 
     if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
@@ -202,9 +207,10 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
 static ngx_int_t
 ngx_http_setter_reply_provider(ngx_http_request_t *r,
-    const setter_format_t *format)
+    ngx_http_setter_ctx_t *ctx, const setter_format_t *format)
 {
-    ngx_str_t                 type;
+    ngx_str_t                 type, surface;
+    setter_buf_t              buf;
     ngx_http_complex_value_t  cv;
 
     ngx_memzero(&cv, sizeof(ngx_http_complex_value_t));
@@ -213,11 +219,65 @@ ngx_http_setter_reply_provider(ngx_http_request_t *r,
     if (format->answer) {
         cv.value.data = (u_char *) format->answer;
         cv.value.len = ngx_strlen(format->answer);
+    }
+
+    if (format->write_answer) {
+
+        if (ngx_http_setter_reply_surface(r, &surface) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        setter_buf_init(&buf, &ctx->alloc, NGX_HTTP_SETTER_BLOCK);
+        format->write_answer(ngx_http_setter_text(&surface), &buf);
+
+        if (buf.failed) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        cv.value.data = (u_char *) buf.data;
+        cv.value.len = buf.len;
+    }
+
+    if (format->answer_type) {
         type.data = (u_char *) format->answer_type;
         type.len = ngx_strlen(format->answer_type);
     }
 
     return ngx_http_send_response(r, NGX_HTTP_OK, &type, &cv);
+}
+
+
+/* What the location sets as where replies are shown; empty: nothing. */
+
+static ngx_int_t
+ngx_http_setter_reply_surface(ngx_http_request_t *r, ngx_str_t *surface)
+{
+    ngx_uint_t                   i;
+    ngx_http_setter_member_t    *member;
+    ngx_http_setter_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+
+    ngx_str_null(surface);
+
+    if (slcf->sets == NULL || slcf->sets == NGX_CONF_UNSET_PTR) {
+        return NGX_OK;
+    }
+
+    member = slcf->sets->elts;
+
+    for (i = 0; i < slcf->sets->nelts; i++) {
+
+        if (member[i].name.len == sizeof("surface") - 1
+            && ngx_strncmp(member[i].name.data, "surface",
+                           sizeof("surface") - 1)
+               == 0)
+        {
+            return ngx_http_complex_value(r, &member[i].value, surface);
+        }
+    }
+
+    return NGX_OK;
 }
 
 

@@ -15,6 +15,7 @@ static const char *setter_skip_space(const char *p, const char *end);
 
 static const setter_format_t *const  setter_formats[] = {
     &setter_format_manychat,
+    &setter_format_manychat_contact,
     &setter_format_engine,
     &setter_format_generic,
     &setter_format_infobip,

@@ -90,6 +90,11 @@ typedef struct {
 
     const char                   *answer;       /* of 200; NULL: nothing */
     const char                   *answer_type;
+
+    /* In its place, where it depends on the surface that the location sets
+     * (len 0: none); NULL: it does not. */
+    void                        (*write_answer)(setter_str_t surface,
+                                                setter_buf_t *buf);
 } setter_format_t;
 
 

@@ -10,6 +10,7 @@
 
 
 extern const setter_format_t  setter_format_manychat;
+extern const setter_format_t  setter_format_manychat_contact;
 extern const setter_format_t  setter_format_engine;
 extern const setter_format_t  setter_format_generic;
 extern const setter_format_t  setter_format_infobip;
