@@ -54,29 +54,33 @@ static const sends_t  sends[] = {
     { "short", { CHANNEL_SENT }, CHANNEL_SENT, "as told", { "m: short" },
       "p0" },
     { "one two three four", { CHANNEL_SENT, CHANNEL_SENT }, CHANNEL_SENT,
-      "as told", { "m: one two", ": three four" }, "p1" },
+      "as told", { ": one two", "m: three four" }, "p1" },
 
     /* nothing has arrived: as if it were one */
     { "one two three four", { CHANNEL_NOT_SENT }, CHANNEL_NOT_SENT, "as told",
-      { "m: one two" }, NULL },
+      { ": one two" }, NULL },
     { "one two three four", { CHANNEL_FAILED }, CHANNEL_FAILED, "as told",
-      { "m: one two" }, NULL },
+      { ": one two" }, NULL },
     { "one two three four", { CHANNEL_WITHHELD }, CHANNEL_WITHHELD, "as told",
-      { "m: one two" }, NULL },
+      { ": one two" }, NULL },
 
     /* the beginning has */
     { "one two three four", { CHANNEL_SENT, CHANNEL_FAILED }, CHANNEL_UNKNOWN,
-      "part 2: as told", { "m: one two", ": three four" }, NULL },
+      "part 2: as told", { ": one two", "m: three four" }, NULL },
     { "one two three four", { CHANNEL_SENT, CHANNEL_UNKNOWN },
-      CHANNEL_UNKNOWN, "part 2: as told", { "m: one two", ": three four" },
+      CHANNEL_UNKNOWN, "part 2: as told", { ": one two", "m: three four" },
       NULL },
     { "one two three four five", { CHANNEL_SENT, CHANNEL_NOT_SENT,
       CHANNEL_SENT, CHANNEL_SENT }, CHANNEL_SENT, "as told",
-      { "m: one two", ": three four", ": three four", ": five" }, "p3" },
+      { ": one two", ": three four", ": three four", "m: five" }, "p3" },
     { "one two three four five", { CHANNEL_SENT, CHANNEL_NOT_SENT,
       CHANNEL_NOT_SENT, CHANNEL_NOT_SENT }, CHANNEL_UNKNOWN,
-      "part 2: as told", { "m: one two", ": three four", ": three four",
+      "part 2: as told", { ": one two", ": three four", ": three four",
       ": three four" }, NULL },
+
+    /* blanks at the end are no part */
+    { "one two three four    \n  ", { CHANNEL_SENT, CHANNEL_SENT },
+      CHANNEL_SENT, "as told", { ": one two", "m: three four" }, "p1" },
 
     /* blank: the provider says what it thinks of it */
     { "   ", { CHANNEL_FAILED }, CHANNEL_FAILED, "as told", { "m:    " },

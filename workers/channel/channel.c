@@ -17,6 +17,8 @@
 #define CHANNEL_WAIT_MS   5000      /* between them, at most */
 
 
+static const setter_str_t  none;
+
 static const channel_t *const  channels[] = {
     &channel_infobip,
     &channel_manychat,
@@ -28,7 +30,7 @@ static const channel_t *const  channels[] = {
 
 
 static channel_result_e channel_send_part(const channel_t *channel,
-    const channel_account_t *account, const channel_message_t *part,
+    const channel_account_t *account, const channel_message_t *part, int n,
     channel_answer_t *answer, arena_t *arena);
 static int channel_write(const channel_account_t *account,
     const channel_message_t *message, const channel_request_t *request,
@@ -62,10 +64,8 @@ channel_send(const channel_t *channel, const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena)
 {
-    int                 n;
-    char                reason[sizeof(answer->reason)];
-    setter_str_t        rest;
-    channel_result_e    result;
+    int                 n, more;
+    setter_str_t        rest, next;
     channel_message_t   part;
 
     part = *message;
@@ -78,39 +78,37 @@ channel_send(const channel_t *channel, const channel_account_t *account,
         return channel->send(account, message, answer, arena);
     }
 
-    result = channel->send(account, &part, answer, arena);
+    for (n = 1, more = 1; more; n++, part.text = next) {
+        more = split_next(&rest, channel->max_text, channel->bytes, &next);
 
-    /* reports name the first by our id */
-    part.message_id.data = NULL;
-    part.message_id.len = 0;
+        /* what is reported of the last one is true of all before it */
+        part.message_id = more ? none : message->message_id;
 
-    for (n = 2; result == CHANNEL_SENT
-                && split_next(&rest, channel->max_text, channel->bytes,
-                              &part.text); n++)
-    {
-        result = channel_send_part(channel, account, &part, answer, arena);
-
-        if (result != CHANNEL_SENT) {
-            snprintf(reason, sizeof(reason), "part %d: %.120s", n,
-                     answer->reason);
-            result = channel_stop(answer, CHANNEL_UNKNOWN, reason);
+        if (channel_send_part(channel, account, &part, n, answer, arena)
+            != CHANNEL_SENT)
+        {
+            break;
         }
     }
 
-    return result;
+    return answer->result;
 }
 
 
-/* The person has the beginning: the rest is worth a wait. */
+/* Of the nth of the parts: once the person has the beginning, the rest is
+ * worth a wait. */
 static channel_result_e
 channel_send_part(const channel_t *channel, const channel_account_t *account,
-    const channel_message_t *part, channel_answer_t *answer, arena_t *arena)
+    const channel_message_t *part, int n, channel_answer_t *answer,
+    arena_t *arena)
 {
     int      tries;
+    char     reason[sizeof(answer->reason)];
     int64_t  ms;
 
     for (tries = 1; channel->send(account, part, answer, arena)
-                    == CHANNEL_NOT_SENT && tries < CHANNEL_TRIES; tries++)
+                    == CHANNEL_NOT_SENT && n > 1 && tries < CHANNEL_TRIES;
+         tries++)
     {
         ms = answer->retry_after_ms > CHANNEL_PAUSE_MS
              ? answer->retry_after_ms : CHANNEL_PAUSE_MS;
@@ -120,7 +118,12 @@ channel_send_part(const channel_t *channel, const channel_account_t *account,
         }
     }
 
-    return answer->result;
+    if (n == 1 || answer->result == CHANNEL_SENT) {
+        return answer->result;
+    }
+
+    snprintf(reason, sizeof(reason), "part %d: %.120s", n, answer->reason);
+    return channel_stop(answer, CHANNEL_UNKNOWN, reason);
 }
 
 

@@ -98,8 +98,8 @@ typedef struct {
 /*
  * Sends the message, a longer text in parts, each when the one before was
  * accepted.  Where a later part is not, the result is UNKNOWN: part of it has
- * arrived.  The answer's id is that of the last part.  Returns
- * answer->result.
+ * arrived.  Our id goes with the last part alone, whose id the answer's is: a
+ * report of it tells that all have left.  Returns answer->result.
  */
 channel_result_e channel_send(const channel_t *channel,
     const channel_account_t *account, const channel_message_t *message,
