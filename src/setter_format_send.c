@@ -14,7 +14,7 @@ static const setter_format_field_t  setter_send_fields[] = {
     { "channel", SETTER_FIELD_ID, 0, 0, setter_job_member(channel) },
     { "send_at", SETTER_FIELD_TIME, 0, 0, SETTER_FIELD_DATA },
     { "message_id", SETTER_FIELD_ID, 0, 0, SETTER_FIELD_DATA },
-    { "template", SETTER_FIELD_REFUSED, 0, 0, SETTER_FIELD_NONE },
+    { "template", SETTER_FIELD_OBJECT, 0, 0, SETTER_FIELD_DATA },
     { "media", SETTER_FIELD_REFUSED, 0, 0, SETTER_FIELD_NONE },
     { "tenant_id", SETTER_FIELD_ID, 0, 0, SETTER_FIELD_NONE }
 };

@@ -172,6 +172,66 @@ subtest 'through Infobip, with our number where none is given' => sub {
         if exists $sent->{raw}{messageId};
 };
 
+# The messages that this person got through the provider.
+sub got {
+    my ($person) = @_;
+    return map { "$_->{provider}: $_->{text}" } grep { $_->{to} eq $person }
+        @{ $sandbox->sent };
+}
+
+subtest 'a template reaches who never wrote, a text does not' => sub {
+    fresh();
+    my $worker = worker();
+    my $n = 15550107000;
+    my %template = (name => 'order_update', language => 'en_US',
+        parameters => ['A-1001', 'tomorrow']);
+    my $send = sub {
+        my ($provider, $template) = @_;
+        $n++;
+        my $id = order("acme/conv/whatsapp:1:$n", 'It comes tomorrow.',
+            provider => $provider, to => '15550100399',
+            data => { $template ? (template => $template) : () });
+        wait_job($id, $_[2] // 'done');
+        return row($id);
+    };
+
+    for my $provider (qw(meta infobip)) {
+        my $row = $send->($provider, \%template);
+        is($row->{state}, 'sent', "$provider: sent");
+        is($row->{text}, 'It comes tomorrow.', 'the text is on record');
+        is_deeply([got($n)], ["$provider: order_update A-1001 tomorrow"],
+            'the template went out');
+    }
+
+    is($send->('twilio', { %template, name => 'HX7' })->{state}, 'sent',
+        'twilio: sent');
+    is_deeply([got($n)], ['twilio: HX7'], 'by its SID');
+
+    is($send->('meta', undef, 'failed')->{error},
+        'the window for free text has closed', 'a text alone is not sent');
+    is($send->('meta', { language => 'en' }, 'failed')->{error},
+        'template.name is missing, no text or too long',
+        'what is wrong is named');
+    is($send->('instagram', \%template, 'failed')->{error},
+        'the provider has no templates', 'not every provider has them');
+    is_deeply([got($n)], [], 'and nothing went out');
+};
+
+subtest 'who opted out gets no template either' => sub {
+    my $worker = worker();
+    my $lane = 'acme/conv/whatsapp:1:15550107900';
+    my $order = sub {
+        return order($lane, 'x', provider => 'meta', to => '15550100399',
+            data => { template => { name => 'hello' } });
+    };
+    wait_job($order->(), 'done');
+    $postgres->sql('system', "UPDATE contacts SET opted_out = true
+        WHERE address = '15550107900'");
+    my $id = $order->();
+    wait_job($id, 'failed');
+    is(row($id)->{error}, 'the contact has opted out', 'and it says why');
+};
+
 subtest 'taken over, opted out, suspended' => sub {
     fresh();
     my $worker = worker();

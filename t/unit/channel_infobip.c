@@ -17,6 +17,7 @@ typedef struct {
 
 static const judged_t  judged[] = {
     { "send-text", CHANNEL_SENT, -1, "200 PENDING_ENROUTE" },
+    { "send-template", CHANNEL_SENT, -1, "200 PENDING_ENROUTE" },
     { "send-text-rejected", CHANNEL_FAILED, -1,
       "200 REJECTED_NOT_ENOUGH_CREDITS" },
     { "error-400", CHANNEL_FAILED, -1, "400 BAD_REQUEST" },

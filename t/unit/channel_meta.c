@@ -22,6 +22,8 @@ typedef struct {
 
 static const judged_t  judged[] = {
     { "send-text", CHANNEL_SENT, -1, "200 " WAMID_TEXT },
+    { "send-template", CHANNEL_SENT, -1,
+      "200 wamid.HBgLMTU1NTAxMDQzMjEVAgARGBI3MzcxMUUwOTcyQjM2ODdDODgA" },
     { "send-text-bsuid", CHANNEL_SENT, -1, "200 " WAMID_BSUID },
     { "error-2-transient", CHANNEL_NOT_SENT, -1, "503 2" },
     { "error-4", CHANNEL_NOT_SENT, 60000, "400 4" },

@@ -416,7 +416,7 @@ test_send(void **state)
     assert_errors("send", "{\"to\":\"1\",\"message\":\"a\","
                           "\"send_at\":\"soon\",\"template\":{},"
                           "\"media\":\"\"}",
-                  "send_at type; template unsupported; media unsupported; ");
+                  "send_at type; media unsupported; ");
 }
 
 

@@ -7,6 +7,7 @@
 
 #include "channel/provider.h"
 #include "channel/split.h"
+#include "channel/template.h"
 #include "runtime/task.h"
 
 
@@ -29,6 +30,9 @@ static const channel_t *const  channels[] = {
 };
 
 
+static channel_result_e channel_send_template(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    channel_answer_t *answer, arena_t *arena);
 static channel_result_e channel_send_part(const channel_t *channel,
     const channel_account_t *account, const channel_message_t *part, int n,
     channel_answer_t *answer, arena_t *arena);
@@ -68,6 +72,11 @@ channel_send(const channel_t *channel, const channel_account_t *account,
     setter_str_t        rest, next;
     channel_message_t   part;
 
+    if (message->template.len > 0) {
+        return channel_send_template(channel, account, message, answer,
+                                     arena);
+    }
+
     part = *message;
     rest = message->text;
 
@@ -92,6 +101,31 @@ channel_send(const channel_t *channel, const channel_account_t *account,
     }
 
     return answer->result;
+}
+
+
+static channel_result_e
+channel_send_template(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    channel_answer_t *answer, arena_t *arena)
+{
+    const char          *reason;
+    channel_message_t    whole;
+    channel_template_t   template;
+
+    reason = channel->templates
+             ? template_read(&template, message->template, arena)
+             : "the provider has no templates";
+
+    if (reason != NULL) {
+        channel_answer_init(answer);
+        return channel_stop(answer, CHANNEL_FAILED, reason);
+    }
+
+    whole = *message;
+    whole.filled = &template;
+
+    return channel->send(account, &whole, answer, arena);
 }
 
 

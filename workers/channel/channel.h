@@ -9,11 +9,16 @@
 #include "runtime/arena.h"
 
 
+typedef struct channel_template_s  channel_template_t;
+
 typedef struct {
     setter_str_t  message_id;       /* ours: travels along where it can */
     setter_str_t  to;               /* the person */
     setter_str_t  from;             /* our number or page; may be absent */
     setter_str_t  text;
+    setter_str_t  template;         /* JSON text: sent in the text's place;
+                                       len 0: none.  template.h */
+    const channel_template_t  *filled;      /* it, read: by channel_send() */
     setter_str_t  surface;          /* manychat: "instagram"; may be absent */
     int64_t       timeout_ms;
 
@@ -93,13 +98,16 @@ typedef struct {
     /* What a message may have: characters, or bytes. */
     size_t              max_text;
     unsigned            bytes:1;
+
+    unsigned            templates:1;        /* send() knows them */
 } channel_t;
 
 /*
- * Sends the message, a longer text in parts, each when the one before was
- * accepted.  Where a later part is not, the result is UNKNOWN: part of it has
- * arrived.  Our id goes with the last part alone, whose id the answer's is: a
- * report of it tells that all have left.  Returns answer->result.
+ * Sends the message: its template, or its text, a longer one in parts, each
+ * when the one before was accepted.  Where a later part is not, the result is
+ * UNKNOWN: part of it has arrived.  Our id goes with the last part alone,
+ * whose id the answer's is: a report of it tells that all have left.  Returns
+ * answer->result.
  */
 channel_result_e channel_send(const channel_t *channel,
     const channel_account_t *account, const channel_message_t *message,

@@ -1,10 +1,11 @@
 /*
- * Infobip: WhatsApp texts.
+ * Infobip: WhatsApp texts and templates.
  */
 
 #include <string.h>
 
 #include "channel/infobip.h"
+#include "channel/template.h"
 
 
 #define INFOBIP_TEXT  4096          /* characters of a message */
@@ -16,6 +17,9 @@ enum {
     INFOBIP_MESSAGE_ID,
     INFOBIP_STATUS_GROUP,
     INFOBIP_STATUS_NAME,
+    INFOBIP_FIRST_ID,           /* of templates, which may be many */
+    INFOBIP_FIRST_GROUP,
+    INFOBIP_FIRST_NAME,
     INFOBIP_NPATHS
 };
 
@@ -25,6 +29,9 @@ static const setter_json_path_t  infobip_paths[INFOBIP_NPATHS] = {
     { "messageId", 0 },
     { "status.groupName", 0 },
     { "status.name", 0 },
+    { "messages.0.messageId", 0 },
+    { "messages.0.status.groupName", 0 },
+    { "messages.0.status.name", 0 },
 };
 
 
@@ -58,6 +65,8 @@ static const char *infobip_check(const channel_account_t *account);
 static channel_result_e infobip_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
+static void infobip_write_content(const channel_message_t *message,
+    setter_buf_t *body);
 static int infobip_find(setter_str_t name, channel_result_e *result);
 
 
@@ -66,7 +75,8 @@ const channel_t  channel_infobip = {
     .check = infobip_check,
     .send = infobip_send,
     .reports = infobip_reports,
-    .max_text = INFOBIP_TEXT
+    .max_text = INFOBIP_TEXT,
+    .templates = 1
 };
 
 
@@ -107,7 +117,8 @@ infobip_send(const channel_account_t *account,
                             "no sender: INFOBIP_SENDER is not set");
     }
 
-    request.path = "/whatsapp/1/message/text";
+    request.path = message->filled != NULL ? "/whatsapp/1/message/template"
+                                           : "/whatsapp/1/message/text";
     request.scheme = "App";
     request.timeout_ms = message->timeout_ms;
     request.judge = infobip_judge;
@@ -124,6 +135,10 @@ void
 infobip_write(const channel_message_t *message, setter_str_t from,
     setter_buf_t *body)
 {
+    if (message->filled != NULL) {
+        setter_buf_text(body, "{\"messages\":[");
+    }
+
     setter_buf_byte(body, '{');
     setter_json_member(body, "from", from);
     setter_json_member(body, "to", message->to);
@@ -131,11 +146,40 @@ infobip_write(const channel_message_t *message, setter_str_t from,
 
     setter_json_name(body, "content");
     setter_buf_byte(body, '{');
-    setter_json_member(body, "text", message->text);
+    infobip_write_content(message, body);
     setter_buf_byte(body, '}');
 
     setter_json_member(body, "callbackData", message->message_id);
     setter_buf_byte(body, '}');
+
+    if (message->filled != NULL) {
+        setter_buf_text(body, "]}");
+    }
+}
+
+
+static void
+infobip_write_content(const channel_message_t *message, setter_buf_t *body)
+{
+    setter_str_t               none = setter_str("[]");
+    const setter_str_t        *list;
+    const channel_template_t  *template;
+
+    template = message->filled;
+
+    if (template == NULL) {
+        setter_json_member(body, "text", message->text);
+        return;
+    }
+
+    list = template->parameters.len > 0 ? &template->parameters : &none;
+
+    setter_json_member(body, "templateName", template->name);
+    setter_json_name(body, "templateData");
+    setter_buf_text(body, "{\"body\":{\"placeholders\":");
+    setter_buf_append(body, list->data, list->len);
+    setter_buf_text(body, "}}");
+    setter_json_member(body, "language", template->language);
 }
 
 
@@ -153,6 +197,12 @@ infobip_judge(const http_response_t *response, channel_answer_t *answer,
         != SETTER_JSON_OK)
     {
         memset(values, 0, sizeof(values));
+    }
+
+    if (values[INFOBIP_FIRST_GROUP].type != SETTER_JSON_ABSENT) {
+        values[INFOBIP_MESSAGE_ID] = values[INFOBIP_FIRST_ID];
+        values[INFOBIP_STATUS_GROUP] = values[INFOBIP_FIRST_GROUP];
+        values[INFOBIP_STATUS_NAME] = values[INFOBIP_FIRST_NAME];
     }
 
     status = &values[INFOBIP_STATUS_NAME];

@@ -1,10 +1,11 @@
 /*
- * Meta's WhatsApp Cloud API: texts.  Formats and codes are those of the
- * OpenAPI "business-messaging-api v23.0" and of the page "Error codes".
+ * Meta's WhatsApp Cloud API: texts and templates.  Formats and codes are those
+ * of the OpenAPI "business-messaging-api v23.0" and of the page "Error codes".
  */
 
 #include "channel/graph.h"
 #include "channel/meta.h"
+#include "channel/template.h"
 
 
 #define META_TEXT         4096      /* characters of a message */
@@ -50,6 +51,10 @@ static void meta_judge_typing(const http_response_t *response,
     channel_answer_t *answer, arena_t *arena);
 
 
+static void meta_write_template(const channel_template_t *template,
+    setter_buf_t *body);
+
+
 static const graph_api_t  meta_api = {
     "no sender: META_PHONE_NUMBER_ID is not set",
     "the sender is no phone number's id",
@@ -74,7 +79,8 @@ const channel_t  channel_meta = {
     .send = meta_send,
     .reports = meta_reports,
     .typing = meta_typing,
-    .max_text = META_TEXT
+    .max_text = META_TEXT,
+    .templates = 1
 };
 
 
@@ -145,21 +151,65 @@ meta_write(const channel_message_t *message, setter_buf_t *body)
     setter_str_t  whatsapp = setter_str("whatsapp");
     setter_str_t  individual = setter_str("individual");
     setter_str_t  text = setter_str("text");
+    setter_str_t  template = setter_str("template");
 
     setter_buf_byte(body, '{');
     setter_json_member(body, "messaging_product", whatsapp);
     setter_json_member(body, "recipient_type", individual);
     setter_json_member(body, graph_is_id(message->to) ? "to" : "recipient",
                        message->to);
-    setter_json_member(body, "type", text);
+    setter_json_member(body, "type", message->filled != NULL ? template
+                                                             : text);
 
-    setter_json_name(body, "text");
-    setter_buf_text(body, "{\"preview_url\":false");
-    setter_json_member(body, "body", message->text);
-    setter_buf_byte(body, '}');
+    if (message->filled != NULL) {
+        meta_write_template(message->filled, body);
+
+    } else {
+        setter_json_name(body, "text");
+        setter_buf_text(body, "{\"preview_url\":false");
+        setter_json_member(body, "body", message->text);
+        setter_buf_byte(body, '}');
+    }
 
     setter_json_member(body, "biz_opaque_callback_data",
                        message->message_id);
+    setter_buf_byte(body, '}');
+}
+
+
+static void
+meta_write_template(const channel_template_t *template, setter_buf_t *body)
+{
+    int           n;
+    setter_str_t  rest, one;
+
+    setter_json_name(body, "template");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "name", template->name);
+    setter_json_name(body, "language");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "code", template->language);
+    setter_buf_byte(body, '}');
+
+    rest = template->parameters;
+
+    if (rest.len > 0) {
+        setter_json_name(body, "components");
+        setter_buf_text(body, "[{\"type\":\"body\",\"parameters\":[");
+
+        for (n = 0; template_next(&rest, &one); n++) {
+            if (n > 0) {
+                setter_buf_byte(body, ',');
+            }
+
+            setter_buf_text(body, "{\"type\":\"text\",\"text\":");
+            setter_buf_append(body, one.data, one.len);
+            setter_buf_byte(body, '}');
+        }
+
+        setter_buf_text(body, "]}]");
+    }
+
     setter_buf_byte(body, '}');
 }
 

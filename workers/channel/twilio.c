@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "channel/template.h"
 #include "channel/twilio.h"
 
 
@@ -83,6 +84,8 @@ static channel_result_e twilio_send(const channel_account_t *account,
 static const char *twilio_basic(const channel_account_t *account,
     arena_t *arena);
 static int twilio_is_sid(const char *text);
+static void twilio_write_template(const channel_template_t *template,
+    setter_buf_t *body);
 static void twilio_address(setter_buf_t *body, setter_str_t address);
 
 
@@ -91,6 +94,7 @@ const channel_t  channel_twilio = {
     .check = twilio_check,
     .send = twilio_send,
     .reports = twilio_reports,
+    .templates = 1,
     .max_text = TWILIO_TEXT
 };
 
@@ -208,8 +212,44 @@ twilio_write(const channel_message_t *message, setter_str_t from,
     twilio_address(body, message->to);
     setter_buf_text(body, "&From=");
     twilio_address(body, from);
-    setter_buf_text(body, "&Body=");
-    setter_buf_encoded(body, message->text, "%&=+#;");
+
+    if (message->filled != NULL) {
+        twilio_write_template(message->filled, body);
+
+    } else {
+        setter_buf_text(body, "&Body=");
+        setter_buf_encoded(body, message->text, "%&=+#;");
+    }
+}
+
+
+/* The parameters are numbered: {"1":"A-1001"}. */
+static void
+twilio_write_template(const channel_template_t *template, setter_buf_t *body)
+{
+    int           n;
+    setter_str_t  rest, one;
+
+    setter_buf_text(body, "&ContentSid=");
+    setter_buf_encoded(body, template->name, "%&=+#;");
+
+    rest = template->parameters;
+
+    for (n = 1; template_next(&rest, &one); n++) {
+        if (n == 1) {
+            setter_buf_text(body, "&ContentVariables=%7B%22");
+        } else {
+            setter_buf_text(body, "%2C%22");
+        }
+
+        setter_buf_number(body, n);
+        setter_buf_text(body, "%22%3A");
+        setter_buf_encoded(body, one, "%&=+#;\"\\,:{}");
+    }
+
+    if (n > 1) {
+        setter_buf_text(body, "%7D");
+    }
 }
 
 

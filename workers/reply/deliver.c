@@ -222,10 +222,12 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
     check.turn = turn;
     check.deadline = started + turn->worker->send_timeout_ms;
 
+    memset(&message, 0, sizeof(message));
     message.message_id = deliver_str(reply->id);
     message.to = deliver_str(reply->address);
     message.from = deliver_str(reply->sender);
     message.text = deliver_str(reply->text);
+    message.template = deliver_str(reply->template);
     message.surface = deliver_str(reply->surface);
     message.timeout_ms = turn->worker->send_timeout_ms;
     message.before_send = deliver_late;

@@ -22,7 +22,7 @@ static void inbound_trace(setter_str_t trace);
 static int inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header);
 static void inbound_unfit(turn_job_t *job, const char *reason);
-static int inbound_surface(turn_t *turn, turn_job_t *job);
+static int inbound_extras(turn_t *turn, turn_job_t *job);
 static int inbound_same(setter_str_t a, setter_str_t b);
 
 
@@ -173,7 +173,7 @@ inbound_judge(turn_t *turn, turn_job_t *job,
 
     inbound_unfit(job, turn->kind->unfit(job, header));
 
-    return inbound_surface(turn, job);
+    return inbound_extras(turn, job);
 }
 
 
@@ -215,27 +215,44 @@ inbound_unclear(const setter_job_t *job)
 }
 
 
-/* ManyChat shows an answer where the location of the webhook says. */
+/*
+ * ManyChat shows an answer where the location of the webhook says; what
+ * somebody has us send may be a template.
+ */
 static int
-inbound_surface(turn_t *turn, turn_job_t *job)
+inbound_extras(turn_t *turn, turn_job_t *job)
 {
-    setter_json_value_t  value;
+    setter_json_value_t  values[2], *surface, *template;
     setter_json_error_e  rc;
 
-    static const setter_json_path_t  path = { "data.surface", 0 };
+    static const setter_json_path_t  paths[] = {
+        { "data.surface", 0 },
+        { "data.template", SETTER_JSON_TEXT },
+    };
 
     rc = setter_json_read(job->envelope.data, job->envelope.len,
-                          SETTER_JSON_REPAIR, &path, 1, &value, NULL,
+                          SETTER_JSON_REPAIR, paths, 2, values, NULL,
                           arena_alloc(turn->claim->arena));
 
     if (rc == SETTER_JSON_NO_MEMORY) {
         return SETTER_NO_MEMORY;
     }
 
-    if (rc == SETTER_JSON_OK && value.type == SETTER_JSON_STRING
-        && value.text.len <= INBOUND_ID_MAX)
+    if (rc != SETTER_JSON_OK) {
+        return SETTER_OK;
+    }
+
+    surface = &values[0];
+    template = &values[1];
+
+    if (surface->type == SETTER_JSON_STRING
+        && surface->text.len <= INBOUND_ID_MAX)
     {
-        job->surface = value.text;
+        job->surface = surface->text;
+    }
+
+    if (template->type == SETTER_JSON_OBJECT) {
+        job->template = template->text;
     }
 
     return SETTER_OK;

@@ -56,14 +56,14 @@ static const char  record_fence[] =
     "  JOIN contacts AS p USING (tenant, provider, address)"
     "  WHERE r.tenant = $1 AND r.id = $2 AND c.turn_token = $3"
     "   AND NOT c.taken_over AND NOT p.opted_out"
-    "   AND c.window_until > now()"
+    "   AND (c.window_until > now() OR r.template IS NOT NULL)"
     "  FOR SHARE OF c, p) AS free"
     " WHERE m.tenant = $1 AND m.id = $2 AND m.state = 'composed'"
     " RETURNING m.id";
 
 static const char  record_why[] =
     "SELECT c.turn_token = $3, c.taken_over, p.opted_out,"
-    "  c.window_until > now()"
+    "  c.window_until > now() OR r.template IS NOT NULL"
     " FROM messages AS r"
     " JOIN conversations AS c USING (tenant, lane)"
     " JOIN contacts AS p USING (tenant, provider, address)"

@@ -21,7 +21,8 @@ enum {
 
 /* The columns of that one. */
 enum {
-    STATUS = 0, SEEN, ID, STATE, TEXT, PROVIDER, ADDRESS, SENDER, SURFACE
+    STATUS = 0, SEEN, ID, STATE, TEXT, PROVIDER, ADDRESS, SENDER, SURFACE,
+    TEMPLATE
 };
 
 
@@ -133,12 +134,12 @@ static const char  record_messages[] =
 /* Each job is a turn of its own here: what it is to send is its reply. */
 static const char  record_replies[] =
     "INSERT INTO messages (tenant, id, lane, direction, state, turn,"
-    "  provider, address, sender, surface, text)"
+    "  provider, address, sender, surface, text, template)"
     " SELECT $1, e.id, $2, 'out', 'composed', e.id, e.provider, e.address,"
-    "  e.sender, e.surface, e.text"
+    "  e.sender, e.surface, e.text, e.template"
     " FROM jsonb_to_recordset($3::jsonb)"
     "  AS e (n integer, id uuid, provider text, address text, sender text,"
-    "   surface text, text text)"
+    "   surface text, text text, template jsonb)"
     " WHERE e.provider IS NOT NULL"
     " ORDER BY e.n"
     " ON CONFLICT DO NOTHING";
@@ -146,7 +147,7 @@ static const char  record_replies[] =
 /* A job, whether it has a message, and the reply that answers it. */
 static const char  record_job[] =
     "SELECT j.status, m.id IS NOT NULL, r.id, r.state, r.text, r.provider,"
-    "  r.address, r.sender, r.surface"
+    "  r.address, r.sender, r.surface, r.template"
     " FROM jobs AS j"
     " LEFT JOIN messages AS m ON m.tenant = $1 AND m.id = $2"
     " LEFT JOIN messages AS r ON r.tenant = $1"
@@ -419,6 +420,7 @@ record_reply(turn_t *turn, turn_job_t *job, const pg_answer_t *answer,
     reply->address = record_text(turn, answer, query, ADDRESS);
     reply->sender = record_text(turn, answer, query, SENDER);
     reply->surface = record_text(turn, answer, query, SURFACE);
+    reply->template = record_text(turn, answer, query, TEMPLATE);
     job->reply = reply;
 
     return reply->id == NULL || reply->state == NULL || reply->text == NULL

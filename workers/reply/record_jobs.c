@@ -188,6 +188,11 @@ record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
         setter_buf_append(buf, job->job.profile.data, job->job.profile.len);
     }
 
+    if (form == RECORD_JSON && job->template.len > 0) {
+        setter_json_name(buf, "template");
+        setter_buf_append(buf, job->template.data, job->template.len);
+    }
+
     setter_json_name(buf, "payload");
     record_payload(buf, job, form);
     setter_buf_byte(buf, '}');

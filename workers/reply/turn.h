@@ -45,6 +45,7 @@ typedef struct {
     const char     *address;
     const char     *sender;         /* NULL: none */
     const char     *surface;        /* NULL: none */
+    const char     *template;       /* JSON text; NULL: the text is sent */
     const char     *model;
     long            prompt_tokens;
     long            completion_tokens;
@@ -58,6 +59,7 @@ typedef struct {
     setter_job_t    job;
     const setter_job_header_t  *header;
     setter_str_t    surface;
+    setter_str_t    template;       /* JSON text of an object, or empty */
     setter_str_t    envelope;
     int64_t         received_ms;
     const char     *unfit;          /* why it cannot be handled, or NULL */
