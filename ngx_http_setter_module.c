@@ -2,6 +2,7 @@
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_append.h"
+#include "ngx_http_setter_ask.h"
 #include "ngx_http_setter_batch.h"
 #include "ngx_http_setter_body.h"
 #include "ngx_http_setter_call.h"
@@ -192,6 +193,13 @@ static ngx_command_t  ngx_http_setter_commands[] = {
     { ngx_string("setter_api"),
       NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_setter_api_conf,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("setter_call"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_setter_ask_conf,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },

@@ -6,8 +6,6 @@
 #define NGX_HTTP_SETTER_API_BUF  1024   /* bytes that an answer has at first */
 
 
-
-
 /* What "setter_api" may name. */
 
 static ngx_http_setter_api_t  ngx_http_setter_apis[] = {
@@ -16,57 +14,57 @@ static ngx_http_setter_api_t  ngx_http_setter_apis[] = {
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_health,
       NULL,
-      0 },
+      0, NULL },
 
     { ngx_string("metrics"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_metrics,
       NULL,
-      0 },
+      0, NULL },
 
     { ngx_string("scale"),
       NGX_HTTP_GET|NGX_HTTP_HEAD,
       ngx_http_setter_scale,
       ngx_http_setter_scale_conf,
-      0 },
+      0, NULL },
 
     { ngx_string("next_job"),
       NGX_HTTP_GET,
       ngx_http_setter_next_job,
       ngx_http_setter_next_job_conf,
-      1 },
+      1, NULL },
 
     { ngx_string("complete"),
       NGX_HTTP_POST,
       ngx_http_setter_complete,
       ngx_http_setter_complete_conf,
-      1 },
+      1, NULL },
 
     { ngx_string("fail"),
       NGX_HTTP_POST,
       ngx_http_setter_fail,
       ngx_http_setter_fail_conf,
-      1 },
+      1, NULL },
 
     { ngx_string("extend"),
       NGX_HTTP_POST,
       ngx_http_setter_extend,
       ngx_http_setter_extend_conf,
-      1 },
+      1, NULL },
 
     { ngx_string("send"),
       NGX_HTTP_POST,
       ngx_http_setter_content_handler,
       ngx_http_setter_send_conf,
-      1 },
+      1, NULL },
 
     { ngx_string("job"),
       NGX_HTTP_GET,
       ngx_http_setter_job,
       ngx_http_setter_job_conf,
-      1 },
+      1, NULL },
 
-    { ngx_null_string, 0, NULL, NULL, 0 }
+    { ngx_null_string, 0, NULL, NULL, 0, NULL }
 };
 
 

@@ -23,12 +23,17 @@ struct ngx_http_setter_api_s {
     char               *(*parameters)(ngx_conf_t *cf,
                                       ngx_http_setter_loc_conf_t *slcf);
     unsigned              keyed:1;  /* for who shows a tenant's key */
+    const char           *directive;    /* NULL: "setter_api"; else errors
+                                           are problems, RFC 9457 */
 };
 
 
 /* "setter_api" */
 char *ngx_http_setter_api_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+#define NGX_HTTP_SETTER_PROBLEM  "application/problem+json"
+
 
 /* Of a location that has "setter_api"; then the handlers of single names. */
 ngx_int_t ngx_http_setter_api_handler(ngx_http_request_t *r);

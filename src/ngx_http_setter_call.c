@@ -41,7 +41,7 @@ static void ngx_http_setter_call_timer(ngx_event_t *ev);
 static void ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t partition, redisReply *fields);
 static void ngx_http_setter_call_answer(ngx_http_setter_call_t *call,
-    ngx_str_t *status, ngx_str_t *body);
+    ngx_str_t *status, ngx_str_t *body, ngx_str_t *type);
 
 
 ngx_int_t
@@ -279,23 +279,24 @@ ngx_http_setter_call_timer(ngx_event_t *ev)
 }
 
 
-/* id, status and body, in any order, beside what else there may be */
+/* id, status, body and type, in any order, beside what else there may be */
 
 static void
 ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t partition, redisReply *fields)
 {
     size_t                   i, n;
-    ngx_str_t                values[3];
+    ngx_str_t                values[4];
     ngx_http_setter_call_t  *call;
 
-    static const char  *names[] = { "id", "status", "body" };
+    static const char  *names[] = { "id", "status", "body",
+                               "type" };
 
     ngx_memzero(values, sizeof(values));
 
     for (i = 0; i + 1 < fields->elements; i += 2) {
 
-        for (n = 0; n < 3; n++) {
+        for (n = 0; n < 4; n++) {
             if (ngx_strcmp(fields->element[i]->str, names[n]) == 0) {
                 values[n].data = (u_char *) fields->element[i + 1]->str;
                 values[n].len = fields->element[i + 1]->len;
@@ -315,16 +316,18 @@ ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
     /* nobody waits any more for an answer that is late */
 
     if (call != NULL) {
-        ngx_http_setter_call_answer(call, &values[1], &values[2]);
+        ngx_http_setter_call_answer(call, &values[1], &values[2],
+                                    &values[3]);
     }
 }
 
 
 static void
 ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
-    ngx_str_t *body)
+    ngx_str_t *body, ngx_str_t *type)
 {
     ngx_int_t            rc, code;
+    const char          *ct;
     setter_buf_t         buf;
     ngx_http_request_t  *r;
 
@@ -346,7 +349,11 @@ ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
     ngx_http_setter_api_buf(r, &call->ctx->alloc, &buf);
     setter_buf_append(&buf, (char *) body->data, body->len);
 
-    rc = ngx_http_setter_api_send(r, code, "application/json", &buf);
+    ct = (type->len == sizeof(NGX_HTTP_SETTER_PROBLEM) - 1
+          && ngx_strncmp(type->data, NGX_HTTP_SETTER_PROBLEM, type->len) == 0)
+             ? NGX_HTTP_SETTER_PROBLEM : "application/json";
+
+    rc = ngx_http_setter_api_send(r, code, ct, &buf);
 
     ngx_http_setter_outside_finalize(r, rc);
 }

@@ -330,6 +330,10 @@ ngx_http_setter_conf_refuse(ngx_conf_t *cf, const char *why)
 static ngx_int_t
 ngx_http_setter_merge_api(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf)
 {
+    const char  *directive;
+
+    directive = conf->api->directive ? conf->api->directive : "setter_api";
+
     conf->validate = 0;
     conf->compat = 0;
     conf->debounce = 0;
@@ -343,8 +347,8 @@ ngx_http_setter_merge_api(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf)
         || conf->verify->scheme != ngx_http_setter_verify_keys)
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"setter_api %V\" needs \"setter_verify key\"",
-                           &conf->api->name);
+                           "\"%s %V\" needs \"setter_verify key\"",
+                           directive, &conf->api->name);
         return NGX_ERROR;
     }
 
@@ -353,7 +357,7 @@ ngx_http_setter_merge_api(ngx_conf_t *cf, ngx_http_setter_loc_conf_t *conf)
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "no \"setter_tenant\" for \"setter_api %V\"",
+                       "no \"setter_tenant\" for \"%s %V\"", directive,
                        &conf->api->name);
 
     return NGX_ERROR;

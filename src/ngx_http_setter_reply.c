@@ -3,6 +3,7 @@
 #include "ngx_http_setter_plan.h"
 #include "ngx_http_setter_admit.h"
 #include "ngx_http_setter_api.h"
+#include "ngx_http_setter_ask.h"
 #include "ngx_http_setter_stat.h"
 #include "ngx_http_setter_verify.h"
 
@@ -22,6 +23,9 @@ typedef struct {
 
 static ngx_int_t ngx_http_setter_reply_provider(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, const setter_format_t *format);
+static ngx_int_t ngx_http_setter_reply_text(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf, ngx_uint_t code, ngx_str_t *type,
+    ngx_str_t *text);
 static ngx_int_t ngx_http_setter_reply_surface(ngx_http_request_t *r,
     ngx_str_t *surface);
 static ngx_uint_t ngx_http_setter_reply_code(ngx_http_setter_loc_conf_t *slcf,
@@ -170,11 +174,10 @@ ngx_int_t
 ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_outcome_e outcome)
 {
+    ngx_str_t                    type;
     ngx_uint_t                   code;
     ngx_http_complex_value_t     cv;
     ngx_http_setter_loc_conf_t  *slcf;
-
-    static ngx_str_t  json = ngx_string("application/json");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
@@ -191,7 +194,8 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     }
 
     if (ngx_http_setter_reply_headers(r, ctx, code) != NGX_OK
-        || ngx_http_setter_reply_envelope(ctx, code, &cv.value) != NGX_OK)
+        || ngx_http_setter_reply_text(ctx, slcf, code, &type, &cv.value)
+           != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -199,7 +203,27 @@ ngx_http_setter_reply(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     /* a body that was not read is not asked for now */
     r->expect_tested = 1;
 
-    return ngx_http_send_response(r, code, &json, &cv);
+    return ngx_http_send_response(r, code, &type, &cv);
+}
+
+
+/* An envelope, or of "setter_call" a problem. */
+
+static ngx_int_t
+ngx_http_setter_reply_text(ngx_http_setter_ctx_t *ctx,
+    ngx_http_setter_loc_conf_t *slcf, ngx_uint_t code, ngx_str_t *type,
+    ngx_str_t *text)
+{
+    if (slcf->api && slcf->api->directive) {
+        ngx_str_set(type, NGX_HTTP_SETTER_PROBLEM);
+
+        return ngx_http_setter_ask_problem(ctx, code,
+                   &ngx_http_setter_answers[ctx->outcome].message, text);
+    }
+
+    ngx_str_set(type, "application/json");
+
+    return ngx_http_setter_reply_envelope(ctx, code, text);
 }
 
 
@@ -268,11 +292,7 @@ ngx_http_setter_reply_surface(ngx_http_request_t *r, ngx_str_t *surface)
 
     for (i = 0; i < slcf->sets->nelts; i++) {
 
-        if (member[i].name.len == sizeof("surface") - 1
-            && ngx_strncmp(member[i].name.data, "surface",
-                           sizeof("surface") - 1)
-               == 0)
-        {
+        if (setter_str_is(ngx_http_setter_text(&member[i].name), "surface")) {
             return ngx_http_complex_value(r, &member[i].value, surface);
         }
     }

@@ -918,3 +918,39 @@ is open to other users
 --- suppress_stderr
 --- error_log
 no "setter_redis" for "setter_spool"
+
+
+
+=== TEST 127: refused in location: setter_call things;
+--- error_log
+"setter_call things" needs "setter_verify key"
+
+
+
+=== TEST 128: refused in location: setter_verify key; setter_call Things;
+--- error_log
+invalid name "Things"
+
+
+
+=== TEST 129: refused in location: setter_verify key; setter_call things timeout=0;
+--- error_log
+invalid parameter "timeout=0"
+
+
+
+=== TEST 130: refused in location: setter_verify key; setter_call things path=;
+--- error_log
+invalid parameter "path="
+
+
+
+=== TEST 131: refused in location: setter_verify key; setter_call things page=1;
+--- error_log
+invalid parameter "page=1"
+
+
+
+=== TEST 132: refused in location: setter_verify key; setter_call things; setter_api job id=$uri;
+--- error_log
+"setter_api" directive is duplicate

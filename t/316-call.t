@@ -188,6 +188,117 @@ subtest 'PostgreSQL does not answer' => sub {
     is((status_of('acme', $id))[0], 200, 'until it does');
 };
 
+# What the API answers: status and body.
+sub api {
+    my ($tenant, $method, $path, $query) = @_;
+    my $call = ask($tenant, { call => 'conversations', args => {
+        method => $method, path => $path,
+        defined $query ? (query => $query) : () } });
+    my $answer = answer($call);
+    is($answer->{type}, $answer->{status} == 200 ? 'application/json'
+        : 'application/problem+json', "$method /$path: the type");
+    is($answer->{body}{status}, $answer->{status}, '... and the status')
+        if $answer->{status} != 200;
+    return ($answer->{status}, $answer->{body});
+}
+
+subtest 'conversations: page by page, newest first' => sub {
+    fresh();
+    my $worker = worker();
+    my @lanes = map { "pages/conv/telegram:1:1555010$_" } 1001 .. 1005;
+    for my $lane (@lanes) {
+        wait_job(message($lane, "Hello from $lane"), 'done');
+    }
+
+    my ($status, $body) = api('pages', 'GET', '');
+    is($status, 200, 'all of them');
+    is_deeply([map { $_->{lane} } @{ $body->{conversations} }],
+        [reverse @lanes], 'newest first');
+    is($body->{next}, undef, 'there is no next page');
+
+    my $one = $body->{conversations}[0];
+    is_deeply([@$one{qw(provider person taken_over held)}], ['manychat',
+        '15550101005', JSON::XS::false, JSON::XS::false], 'who and how');
+    is_deeply([@{ $one->{last_message} }{qw(direction state)}],
+        ['out', 'sent'], 'and what was said last');
+
+    my (@seen, $after);
+    do {
+        my (undef, $page) = api('pages', 'GET', '', 'limit=2'
+            . ($after ? "&after=$after" : ''));
+        push @seen, map { $_->{lane} } @{ $page->{conversations} };
+        $after = $page->{next};
+    } while ($after && @seen < 20);
+    is_deeply(\@seen, [reverse @lanes], 'two a page: each once');
+
+    is_deeply((api('nobody', 'GET', ''))[1], { conversations => [],
+        next => undef }, 'a tenant without any');
+};
+
+subtest 'conversations: one, with its messages, taken over and released'
+    => sub {
+    fresh();
+    my $worker = worker();
+    my $lane = 'pages/conv/telegram:1:15550102000';
+    wait_job(message($lane, 'Hello'), 'done');
+    my $id = value("SELECT id FROM conversations WHERE lane = '$lane'");
+
+    my ($status, $body) = api('pages', 'GET', $id);
+    is($status, 200, 'it is there');
+    is_deeply([map { $_->{direction} } @{ $body->{messages} }],
+        ['in', 'out'], 'with what was said, in order');
+    is(scalar @{ (api('pages', 'GET', $id, 'limit=1'))[1]{messages} }, 1,
+        'or the last of it');
+
+    ($status, $body) = api('pages', 'POST', "$id/takeover");
+    is("$status $body->{taken_over}", '200 1', 'taken over');
+    is((api('pages', 'POST', "$id/takeover"))[0], 200, 'twice is once');
+    is_deeply([map { $_->{id} } @{ (api('pages', 'GET', '',
+        'state=taken_over'))[1]{conversations} }], [$id],
+        'it is found by its state');
+
+    my $asked = asked();
+    my $job = message($lane, 'Is somebody there?');
+    wait_job($job, 'done');
+    is(asked(), $asked, 'the model is not asked');
+
+    ($status, $body) = api('pages', 'POST', "$id/release");
+    is("$status $body->{taken_over}", '200 0', 'given back');
+    wait_job(message($lane, 'And now?'), 'done');
+    is(asked(), $asked + 1, 'the first message after that is answered');
+};
+
+subtest 'conversations: what is wrong is told, and others\' are not there'
+    => sub {
+    my $worker = worker();
+    my $id = value("SELECT id FROM conversations
+        WHERE lane = 'pages/conv/telegram:1:15550102000'");
+
+    for my $case (['GET', $id], ['POST', "$id/takeover"],
+                  ['POST', "$id/release"]) {
+        is((api('other', @$case))[0], 404, "another tenant's: @$case");
+    }
+    is(value("SELECT taken_over FROM conversations WHERE id = '$id'"), 'f',
+        'and nothing was changed');
+    is((api('other', 'GET', '', "after=$id"))[1]{next}, undef,
+        "a page after another tenant's");
+
+    is((api('pages', @$_))[0], 404, "none: @$_") for ['GET', 'x'],
+        ['GET', uuid()], ['POST', uuid() . '/takeover'],
+        ['GET', "$id/x"], ['GET', "${id}x"], ['POST', "$id/takeover/x"];
+    is((api('pages', @$_))[0], 405, "not so: @$_") for ['POST', ''],
+        ['POST', $id], ['GET', "$id/takeover"], ['GET', "$id/release"];
+
+    for my $case (['limit=0', 'limit'], ['limit=201', 'limit'],
+                  ['limit=x', 'limit'], ['limit=', 'limit'],
+                  ['after=x', 'after'], ['state=open', 'state'],
+                  ['page=2', 'the query'], ['%00', 'the query']) {
+        my ($status, $body) = api('pages', 'GET', '', $case->[0]);
+        is($status, 400, "refused: $case->[0]");
+        like($body->{detail}, qr/^$case->[1]/, 'by name');
+    }
+};
+
 subtest 'nobody complains of memory' => sub {
     is_deeply([Setter::Worker::reports()], [], 'no report of a sanitizer');
 };

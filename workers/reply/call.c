@@ -32,6 +32,7 @@ static const setter_json_path_t  call_paths[CALL_NPATHS] = {
 };
 
 static const call_t *const  calls[] = {
+    &call_conversations,
     &call_job
 };
 
@@ -90,6 +91,8 @@ call_one(turn_t *turn, const turn_job_t *job)
     if (call_is_late(values[CALL_DEADLINE].text)) {
         return TURN_DONE;
     }
+
+    memset(&answer, 0, sizeof(answer));
 
     if (call_find(turn, values, &answer) != 0) {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
@@ -173,12 +176,34 @@ call_error(call_answer_t *answer, int status, const char *body)
 }
 
 
+int
+call_problem(turn_t *turn, call_answer_t *answer, int status,
+    const char *title, const char *detail)
+{
+    const char  *body;
+
+    /* neither has what JSON would escape */
+    body = arena_printf(turn->claim->arena, "{\"type\":\"about:blank\","
+                        "\"title\":\"%s\",\"status\":%d%s%s%s}", title, status,
+                        detail != NULL ? ",\"detail\":\"" : "",
+                        detail != NULL ? detail : "",
+                        detail != NULL ? "\"" : "");
+    if (body == NULL) {
+        return -1;
+    }
+
+    answer->type = CALL_PROBLEM;
+
+    return call_error(answer, status, body);
+}
+
+
 /* A stream that nobody reads any more is soon gone. */
 static turn_end_e
 call_reply(turn_t *turn, const turn_job_t *job, setter_str_t stream,
     const call_answer_t *answer)
 {
-    size_t       i, argvlen[12];
+    size_t       i, argvlen[14];
     const char  *key, *status;
 
     key = arena_copy(turn->claim->arena, stream.data, stream.len);
@@ -188,18 +213,20 @@ call_reply(turn_t *turn, const turn_job_t *job, setter_str_t stream,
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
-    const char  *add[12] = {
+    const char  *add[14] = {
         "XADD", key, "MAXLEN", "~", CALL_KEEP, "*", "id", job->id,
-        "status", status, "body", answer->body.data
+        "status", status,
+        "type", answer->type != NULL ? answer->type : "application/json",
+        "body", answer->body.data
     };
     const char  *keep[3] = { "PEXPIRE", key, CALL_KEEP_MS };
 
-    for (i = 0; i < 11; i++) {
+    for (i = 0; i < 13; i++) {
         argvlen[i] = strlen(add[i]);
     }
-    argvlen[11] = answer->body.len;
+    argvlen[13] = answer->body.len;
 
-    if (call_command(turn, 12, add, argvlen) != 0
+    if (call_command(turn, 14, add, argvlen) != 0
         || call_command(turn, 3, keep, NULL) != 0)
     {
         return turn_ends(turn, TURN_BACK, -1, "Redis was away");

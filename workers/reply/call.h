@@ -13,6 +13,7 @@
 typedef struct {
     int           status;
     setter_str_t  body;
+    const char   *type;             /* NULL: application/json */
 } call_answer_t;
 
 typedef struct {
@@ -31,6 +32,15 @@ int call_error(call_answer_t *answer, int status, const char *body);
     "{\"id\":null,\"status\":\"ERROR\",\"message\":\"" message "\"}"
 
 
+/* What an error is that has a problem's body (RFC 9457). */
+#define CALL_PROBLEM  "application/problem+json"
+
+/* An answer that is one; detail may be NULL.  0, or -1: no memory. */
+int call_problem(turn_t *turn, call_answer_t *answer, int status,
+    const char *title, const char *detail);
+
+
+extern const call_t  call_conversations;
 extern const call_t  call_job;
 
 
