@@ -90,9 +90,9 @@ static const struct {
     int          member;
     const char  *aside;
 } setter_instagram_asides[] = {
+    { SAID_DELETED, "deleted" },
     { SAID_ECHO, "echo" },
     { SAID_SELF, "self" },
-    { SAID_DELETED, "deleted" },
     { SAID_UNSUPPORTED, "unsupported" },
     { SAID_REACTION, "reaction" },
     { SAID_EDIT, "edit" }
@@ -137,6 +137,8 @@ static int setter_instagram_said(setter_str_t element, setter_str_t account,
     setter_events_t *events);
 static const char *setter_instagram_aside(const setter_json_value_t *values,
     setter_str_t account);
+static int setter_instagram_unsent(setter_event_t *event,
+    const setter_json_value_t *values, setter_alloc_t *alloc);
 static void setter_instagram_echo(setter_event_t *event,
     const setter_json_value_t *values);
 static int setter_instagram_message(setter_event_t *event,
@@ -379,6 +381,10 @@ setter_instagram_said(setter_str_t element, setter_str_t account,
         return SETTER_OK;
     }
 
+    if (event->aside != NULL && strcmp(event->aside, "deleted") == 0) {
+        return setter_instagram_unsent(event, values, events->alloc);
+    }
+
     if (event->aside != NULL) {
         return SETTER_OK;
     }
@@ -419,6 +425,44 @@ setter_instagram_aside(const setter_json_value_t *values, setter_str_t account)
 
     return values[SAID_REFERRAL].type == SETTER_JSON_OBJECT ? "referral"
                                                             : "malformed";
+}
+
+
+/*
+ * A message of the person's, who may have sent it a moment ago: no repeat of
+ * that, though the provider's id is the same.
+ */
+static int
+setter_instagram_unsent(setter_event_t *event,
+    const setter_json_value_t *values, setter_alloc_t *alloc)
+{
+    setter_buf_t         key;
+    const setter_str_t  *mid = &values[SAID_MID].text;
+
+    if (values[SAID_ECHO].type == SETTER_JSON_TRUE
+        || values[SAID_SELF].type == SETTER_JSON_TRUE)
+    {
+        return SETTER_OK;
+    }
+
+    setter_buf_init(&key, alloc, mid->len + sizeof("/unsent"));
+    setter_buf_append(&key, mid->data, mid->len);
+    setter_buf_text(&key, "/unsent");
+
+    event->aside = NULL;
+    event->job.kind = (setter_str_t) setter_str("event");
+    event->job.channel = (setter_str_t) setter_str("instagram");
+    event->job.type = (setter_str_t) setter_str("unsent");
+    event->job.from = values[SAID_FROM].text;
+    event->job.provider_id = *mid;
+    event->key.data = key.data;
+    event->key.len = key.len;
+
+    if (mid->len == 0 || !setter_event_addressed(event)) {
+        event->aside = "deleted";
+    }
+
+    return key.failed ? SETTER_NO_MEMORY : SETTER_OK;
 }
 
 

@@ -147,17 +147,17 @@ sub {
 
 === TEST 6: what is no message is set aside and counted
 --- request eval
-[(map { main::post("inbound-$_") } qw(deleted edit reaction unreact
+[(map { main::post("inbound-$_") } qw(edit reaction unreact
     unsupported referral-link comment no-messaging)),
  main::messaging(7, main::message('m1', 'good', 1),
     main::message('m2', 'ours', 2, is_self => JSON::XS::true)),
  "GET /metrics"]
 --- error_code eval
-[(200) x 10]
+[(200) x 9]
 --- queued eval
-[(0) x 8, 1, 0]
+[(0) x 7, 1, 0]
 --- response_body_like eval
-[(qr/^$/) x 9, qr/^setter_aside_total\{format="instagram"\} 10$/m]
+[(qr/^$/) x 8, qr/^setter_aside_total\{format="instagram"\} 9$/m]
 
 
 
@@ -276,3 +276,33 @@ do not go with a format that brings many messages
 --- suppress_stderr
 --- error_log
 do not go with a format that brings many messages
+
+
+
+=== TEST 14: a message that was unsent is an event; one of ours is nothing
+--- request eval
+[main::post('inbound-deleted'), main::messaging(main::message('m1', undef, 1,
+    is_deleted => JSON::XS::true, is_echo => JSON::XS::true))]
+--- error_code eval
+[200, 200]
+--- queued eval
+[1, 0]
+--- job eval
+["kind: event\ntype: unsent\nfrom: 900000000000000101\n"
+ . "to: 17800000000000123\nprovider_id ~ ^aWdfZAG1", undef]
+
+
+
+=== TEST 15: a message and its being unsent are two jobs
+--- request eval
+main::messaging(main::message('m1', 'Hello', 1),
+    main::message('m1', undef, 2, is_deleted => JSON::XS::true))
+--- error_code: 200
+--- queued: 2
+--- response_body_filters eval
+sub {
+    my @ids = split /, /, main::inbox('id');
+    return $ids[0] ne $ids[1] ? 'two' : "@ids";
+}
+--- response_body chomp
+two

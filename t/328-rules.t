@@ -184,6 +184,47 @@ subtest 'a reply that is composed when a person answers is dropped' => sub {
     is_deeply(texts($lane), [], 'nothing was sent');
 };
 
+my $events = 70000;
+
+# The person takes back what the provider calls by that id.
+sub unsend {
+    my ($lane, $mid) = @_;
+    return message('acme/event/' . ++$events, '', kind => 'event',
+        type => 'unsent', provider => 'instagram', channel => 'instagram',
+        from => ($lane =~ /(\d+)$/)[0], to => '17800000000000123',
+        provider_id => $mid);
+}
+
+subtest 'what was unsent before its turn is not answered, nor remembered'
+    => sub {
+    fresh();
+    my $worker = worker();
+    my $us = '17800000000000123';
+    my $lane = "acme/conv/instagram:$us:" . ++$chat;
+    my $said = sub {
+        return message($lane, $_[0], provider => 'instagram', to => $us,
+            provider_id => "mid-$chat-$_[1]");
+    };
+
+    wait_job(unsend($lane, "mid-$chat-1"), 'done');
+    wait_job($said->('My card is 1234', 1), 'done');
+    wait_job($said->('Are you open?', 2), 'done');
+    is_deeply(texts($lane), ['Are you open?'], 'the other one is answered');
+    is(value("SELECT count(*) FROM messages WHERE lane = '$lane'
+        AND text LIKE '%1234%'"), 0, 'its text is not on record');
+
+    wait_job($said->('A secret', 3), 'done');
+    wait_job(unsend($lane, "mid-$chat-3"), 'done');
+    is(value("SELECT type || ':' || text FROM messages
+        WHERE provider_id = 'mid-$chat-3'"), 'unsent:',
+        'what was answered is forgotten');
+    wait_job(unsend($lane, "mid-$chat-3"), 'done');
+    is(value("SELECT count(*) FROM messages WHERE lane = '$lane'
+        AND direction = 'in'"), 3, 'once');
+    wait_job($said->('Still there?', 4), 'done');
+    is(texts($lane)->[-1], 'Still there?', 'and the talk goes on');
+};
+
 subtest 'a conversation with too many replies in an hour is held' => sub {
     fresh();
     set('guard=3');

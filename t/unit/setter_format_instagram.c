@@ -30,7 +30,8 @@ static const events_sample_t  samples[] = {
     { "inbound-seen", 1, { "status  > 17800000000000123: " } },
     { "inbound-echo", 1, { "event echo 900000000000000101 > "
       "17800000000000123: our own reply" } },
-    { "inbound-deleted", 1, { "! deleted" } },
+    { "inbound-deleted", 1, { "event unsent 900000000000000101 > "
+                              "17800000000000123: " } },
     { "inbound-edit", 1, { "! edit" } },
     { "inbound-reaction", 1, { "! reaction" } },
     { "inbound-unreact", 1, { "! reaction" } },

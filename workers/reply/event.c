@@ -5,6 +5,10 @@
  * is none of ours, a person has written it in the provider's own app, and
  * answers from then on.  The event has a lane of its own, so that a reply that
  * is being composed meanwhile is dropped.
+ *
+ * Of type "unsent": the person has taken a message back.  Its text is
+ * forgotten; where its turn has not come, there is an empty one in its place,
+ * of which the message is a repeat then, and is not answered.
  */
 
 #include <string.h>
@@ -21,6 +25,7 @@
 
 static turn_end_e event_settle(turn_t *turn);
 static turn_end_e event_echo(turn_t *turn, const turn_job_t *job);
+static turn_end_e event_unsent(turn_t *turn, const turn_job_t *job);
 static turn_end_e event_told(turn_t *turn, const pg_answer_t *answer);
 static const char *event_lane(turn_t *turn, const setter_job_t *job);
 
@@ -65,6 +70,24 @@ static const char  event_take[] =
     " SELECT ours, sending, (SELECT count(*) > 0 FROM taken) FROM found";
 
 
+static const char  event_unsend[] =
+    "WITH gone AS ("
+    "  UPDATE messages SET text = '', type = 'unsent'"
+    "  WHERE tenant = $1 AND direction = 'in' AND provider = $3"
+    "   AND provider_id = $4 RETURNING id),"
+    " talk AS ("
+    "  INSERT INTO conversations (tenant, lane, window_until)"
+    "  SELECT $1, $2, now() WHERE NOT EXISTS (SELECT FROM gone)"
+    "  ON CONFLICT DO NOTHING),"
+    " empty AS ("
+    "  INSERT INTO messages (tenant, id, lane, direction, state, provider,"
+    "   provider_id, address, type, text)"
+    "  SELECT $1, $5::uuid, $2, 'in', 'received', $3, $4, $6, 'unsent', ''"
+    "  WHERE NOT EXISTS (SELECT FROM gone)"
+    "  ON CONFLICT DO NOTHING)"
+    " SELECT count(*) FROM gone";
+
+
 /* Others than these say nothing to us, and are recorded. */
 static turn_end_e
 event_settle(turn_t *turn)
@@ -78,6 +101,13 @@ event_settle(turn_t *turn)
 
         if (turn->jobs[i].live && setter_str_is(job->type, "echo")) {
             end = event_echo(turn, &turn->jobs[i]);
+            if (end != TURN_GOES_ON) {
+                return end;
+            }
+        }
+
+        if (turn->jobs[i].live && setter_str_is(job->type, "unsent")) {
+            end = event_unsent(turn, &turn->jobs[i]);
             if (end != TURN_GOES_ON) {
                 return end;
             }
@@ -123,6 +153,40 @@ event_echo(turn_t *turn, const turn_job_t *turn_job)
     pg_clear(&answer);
 
     return end;
+}
+
+
+static turn_end_e
+event_unsent(turn_t *turn, const turn_job_t *turn_job)
+{
+    record_e             rc;
+    arena_t             *arena;
+    pg_query_t           query;
+    pg_answer_t          answer;
+    const char          *lane, *provider, *id, *person;
+    const setter_job_t  *job;
+
+    arena = turn->claim->arena;
+    job = &turn_job->job;
+    lane = event_lane(turn, job);
+    provider = arena_copy(arena, job->provider.data, job->provider.len);
+    id = arena_copy(arena, job->provider_id.data, job->provider_id.len);
+    person = arena_copy(arena, job->from.data, job->from.len);
+
+    if (lane == NULL || provider == NULL || id == NULL || person == NULL) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
+    }
+
+    query = (pg_query_t) {
+        event_unsend, 6, { turn->tenant, lane, provider, id, turn_job->id,
+                           person } };
+
+    rc = unit_run(turn, &query, 1, &answer);
+    if (rc == RECORD_OK) {
+        pg_clear(&answer);
+    }
+
+    return unit_ends(turn, rc);
 }
 
 
