@@ -276,6 +276,27 @@ test_reports(void **state)
 }
 
 
+static void
+test_typing(void **state)
+{
+    arena_t            *arena;
+    setter_buf_t        body;
+    channel_message_t   message = { .to = setter_str("900000000000000101") };
+
+    static const setter_json_path_t  paths[] = {
+        { "recipient.id", 0 }, { "sender_action", 0 }, { "message", 0 },
+    };
+
+    (void) state;
+
+    arena = arena_create();
+    setter_buf_init(&body, arena_alloc(arena), 0);
+    instagram_write_typing(&message, &body);
+    sample_request(arena, "instagram/sender-action-typing", &body, paths, 3);
+    arena_destroy(arena);
+}
+
+
 int
 main(void)
 {
@@ -286,7 +307,8 @@ main(void)
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_sender),
-        cmocka_unit_test(test_reports)
+        cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_typing)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

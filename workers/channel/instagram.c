@@ -27,6 +27,11 @@ static const char *instagram_check(const channel_account_t *account);
 static channel_result_e instagram_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
+static channel_result_e instagram_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena);
+static void instagram_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena);
 static int instagram_report(const setter_json_value_t *element,
     channel_report_t *report, arena_t *arena);
 
@@ -41,11 +46,20 @@ static const graph_api_t  instagram_api = {
     sizeof(instagram_errors) / sizeof(instagram_errors[0])
 };
 
+/* As Messenger has it: shown until the answer is there. */
+static const graph_api_t  instagram_typing_api = {
+    .no_sender = "no sender: INSTAGRAM_ACCOUNT_ID is not set",
+    .bad_sender = "the sender is no account's id",
+    .write = instagram_write_typing,
+    .judge = instagram_judge_typing
+};
+
 const channel_t  channel_instagram = {
     .name = "instagram",
     .check = instagram_check,
     .send = instagram_send,
     .reports = instagram_reports,
+    .typing = instagram_typing,
     .max_text = INSTAGRAM_TEXT,
     .bytes = 1
 };
@@ -73,6 +87,43 @@ instagram_send(const channel_account_t *account,
     arena_t *arena)
 {
     return graph_send(&instagram_api, account, message, answer, arena);
+}
+
+
+static channel_result_e
+instagram_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    return graph_send(&instagram_typing_api, account, message, answer, arena);
+}
+
+
+void
+instagram_write_typing(const channel_message_t *message, setter_buf_t *body)
+{
+    setter_str_t  action = setter_str("typing_on");
+
+    setter_buf_byte(body, '{');
+    setter_json_name(body, "recipient");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "id", message->to);
+    setter_buf_byte(body, '}');
+    setter_json_member(body, "sender_action", action);
+    setter_buf_byte(body, '}');
+}
+
+
+static void
+instagram_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena)
+{
+    setter_str_t  nothing = setter_str("");
+
+    (void) arena;
+
+    channel_say(response, answer, response->status / 100 == 2
+                                  ? CHANNEL_SENT : CHANNEL_FAILED, nothing);
 }
 
 

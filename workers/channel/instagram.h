@@ -10,6 +10,10 @@
 
 void instagram_write(const channel_message_t *message, setter_buf_t *body);
 
+/* That an answer is being written. */
+void instagram_write_typing(const channel_message_t *message,
+    setter_buf_t *body);
+
 void instagram_judge(const http_response_t *response,
     channel_answer_t *answer, arena_t *arena);
 
