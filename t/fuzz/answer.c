@@ -7,6 +7,7 @@
 #include "channel/instagram.h"
 #include "channel/manychat.h"
 #include "channel/meta.h"
+#include "channel/twilio.h"
 #include "channel/provider.h"
 #include "fuzz.h"
 #include "llm/provider.h"
@@ -78,6 +79,8 @@ check_channel(setter_str_t name, const http_response_t *response,
         meta_judge(response, &answer, arena);
     } else if (setter_str_is(name, "instagram")) {
         instagram_judge(response, &answer, arena);
+    } else if (setter_str_is(name, "twilio")) {
+        twilio_judge(response, &answer, arena);
     } else {
         manychat_judge(response, &answer, arena);
     }

@@ -46,6 +46,7 @@ static void
 take_all(const setter_format_t *format, setter_str_t body,
     setter_alloc_t *alloc)
 {
+    int              named;
     size_t           i;
     setter_events_t  events;
 
@@ -56,12 +57,15 @@ take_all(const setter_format_t *format, setter_str_t body,
         return;
     }
 
+    /* a contact of ManyChat's need not have a page, nor its text an id */
+    named = strcmp(format->name, "manychat_contact") == 0;
+
     for (i = 0; i < events.n; i++) {
         fuzz_holds(events.list[i].aside != NULL
-                   || (events.list[i].key.len > 0
-                       && events.list[i].job.kind.len > 0
-                       && (events.list[i].job.to.len > 0
-                       || events.list[i].job.text.len == 0)));
+                   || (events.list[i].job.kind.len > 0
+                       && (named || (events.list[i].key.len > 0
+                           && (events.list[i].job.to.len > 0
+                               || events.list[i].job.text.len == 0)))));
 
         if (events.list[i].aside == NULL) {
             check(&events.list[i].job, alloc);
