@@ -47,4 +47,9 @@ void graph_judge(const graph_api_t *api, const http_response_t *response,
     channel_answer_t *answer, arena_t *arena);
 
 
+/* The same where nothing is sent but that an answer is being written. */
+void graph_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena);
+
+
 #endif /* GRAPH_H */

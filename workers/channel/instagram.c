@@ -30,8 +30,6 @@ static channel_result_e instagram_send(const channel_account_t *account,
 static channel_result_e instagram_typing(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
-static void instagram_judge_typing(const http_response_t *response,
-    channel_answer_t *answer, arena_t *arena);
 static int instagram_report(const setter_json_value_t *element,
     channel_report_t *report, arena_t *arena);
 
@@ -51,7 +49,7 @@ static const graph_api_t  instagram_typing_api = {
     .no_sender = "no sender: INSTAGRAM_ACCOUNT_ID is not set",
     .bad_sender = "the sender is no account's id",
     .write = instagram_write_typing,
-    .judge = instagram_judge_typing
+    .judge = graph_judge_typing
 };
 
 const channel_t  channel_instagram = {
@@ -111,19 +109,6 @@ instagram_write_typing(const channel_message_t *message, setter_buf_t *body)
     setter_buf_byte(body, '}');
     setter_json_member(body, "sender_action", action);
     setter_buf_byte(body, '}');
-}
-
-
-static void
-instagram_judge_typing(const http_response_t *response,
-    channel_answer_t *answer, arena_t *arena)
-{
-    setter_str_t  nothing = setter_str("");
-
-    (void) arena;
-
-    channel_say(response, answer, response->status / 100 == 2
-                                  ? CHANNEL_SENT : CHANNEL_FAILED, nothing);
 }
 
 

@@ -47,8 +47,6 @@ static channel_result_e meta_send(const channel_account_t *account,
 static channel_result_e meta_typing(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
-static void meta_judge_typing(const http_response_t *response,
-    channel_answer_t *answer, arena_t *arena);
 
 
 static void meta_write_template(const channel_template_t *template,
@@ -70,7 +68,7 @@ static const graph_api_t  meta_typing_api = {
     .no_sender = "no sender: META_PHONE_NUMBER_ID is not set",
     .bad_sender = "the sender is no phone number's id",
     .write = meta_write_typing,
-    .judge = meta_judge_typing
+    .judge = graph_judge_typing
 };
 
 const channel_t  channel_meta = {
@@ -128,19 +126,6 @@ meta_write_typing(const channel_message_t *message, setter_buf_t *body)
     setter_json_member(body, "status", status);
     setter_json_member(body, "message_id", message->message_id);
     setter_buf_text(body, ",\"typing_indicator\":{\"type\":\"text\"}}");
-}
-
-
-static void
-meta_judge_typing(const http_response_t *response, channel_answer_t *answer,
-    arena_t *arena)
-{
-    setter_str_t  nothing = setter_str("");
-
-    (void) arena;
-
-    channel_say(response, answer, response->status / 100 == 2
-                                  ? CHANNEL_SENT : CHANNEL_FAILED, nothing);
 }
 
 
