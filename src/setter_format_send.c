@@ -16,6 +16,7 @@ static const setter_format_field_t  setter_send_fields[] = {
     { "message_id", SETTER_FIELD_ID, 0, 0, SETTER_FIELD_DATA },
     { "template", SETTER_FIELD_OBJECT, 0, 0, SETTER_FIELD_DATA },
     { "media", SETTER_FIELD_REFUSED, 0, 0, SETTER_FIELD_NONE },
+    { "buttons", SETTER_FIELD_REFUSED, 0, 0, SETTER_FIELD_NONE },
     { "tenant_id", SETTER_FIELD_ID, 0, 0, SETTER_FIELD_NONE }
 };
 

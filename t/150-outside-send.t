@@ -185,29 +185,31 @@ sub { my ($id) = $_[0] =~ /"id":"([^"]+)"/; $seen{$id} //= ++$n }
 
 
 
-=== TEST 7: a template goes along; media are refused for now, by name
+=== TEST 7: a template goes along; media and buttons are refused, by name
 --- request eval
 [
     $::send . '{"to":"1","message":"a","template":{"name":"hello"}}',
     $::send . '{"to":"1","message":"a","template":"hello"}',
     $::send . '{"to":"1","media":"https://example.com/a.png"}',
+    $::send . '{"to":"1","message":"a","buttons":[]}',
     $::send . '{"to":"1","message":"a","template":null,"media":null}',
 ]
 --- more_headers eval
-[($::acme) x 4]
+[($::acme) x 5]
 --- error_code eval
-[202, 422, 422, 202]
+[202, 422, 422, 422, 202]
 --- job eval
-["data.template.name: hello", undef, undef, "! data.template.name"]
+["data.template.name: hello", undef, undef, undef, "! data.template.name"]
 --- response_body_like eval
 [
 qr/queued/,
 qr/\[\{"field":"template","error":"type"\}\]/,
 qr/"message":"Not supported yet".*,\{"field":"media","error":"unsupported"\}\]/,
+qr/"message":"Not supported yet".*\[\{"field":"buttons","error":"unsupported"\}\]/,
 qr/queued/
 ]
 --- queued eval
-[1, 0, 0, 1]
+[1, 0, 0, 0, 1]
 
 
 
