@@ -4,14 +4,19 @@
 
 #include "ngx_http_setter_api.h"
 #include "ngx_http_setter_ask.h"
+#include "ngx_http_setter_body.h"
 #include "ngx_http_setter_call.h"
+#include "ngx_http_setter_check.h"
 #include "ngx_http_setter_option.h"
 #include "ngx_http_setter_outside.h"
+#include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_signing.h"
 
 
 #define NGX_HTTP_SETTER_ASK_NAME     32     /* bytes of a call's name */
 #define NGX_HTTP_SETTER_ASK_PATH     512    /* of a path */
 #define NGX_HTTP_SETTER_ASK_QUERY    2048
+#define NGX_HTTP_SETTER_ASK_MATCH    256    /* of If-Match */
 #define NGX_HTTP_SETTER_ASK_TIMEOUT  30000
 
 
@@ -27,6 +32,13 @@ static ngx_int_t ngx_http_setter_ask_name(ngx_str_t *name);
 static ngx_int_t ngx_http_setter_ask_handler(ngx_http_request_t *r);
 static ngx_http_setter_outcome_e ngx_http_setter_ask_worker(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
+static void ngx_http_setter_ask_header(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_str_t *path, ngx_str_t *match,
+    setter_buf_t *buf);
+static ngx_http_setter_outcome_e ngx_http_setter_ask_body(
+    ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, setter_buf_t *buf);
+static ngx_int_t ngx_http_setter_ask_seal(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, setter_str_t body, setter_buf_t *buf);
 
 
 static ngx_http_setter_option_t  ngx_http_setter_ask_options[] = {
@@ -81,7 +93,8 @@ ngx_http_setter_ask_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ask->name = (char *) value[1].data;
     ask->api.name = value[1];
     ask->api.directive = "setter_call";
-    ask->api.methods = NGX_HTTP_GET|NGX_HTTP_POST;
+    ask->api.methods = NGX_HTTP_GET|NGX_HTTP_POST|NGX_HTTP_PATCH
+                       |NGX_HTTP_DELETE;
     ask->api.handler = ngx_http_setter_ask_handler;
     ask->api.keyed = 1;
 
@@ -127,11 +140,13 @@ ngx_http_setter_ask_handler(ngx_http_request_t *r)
 static ngx_http_setter_outcome_e
 ngx_http_setter_ask_worker(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 {
-    ngx_str_t                    path;
+    ngx_str_t                    path, *match;
     setter_buf_t                 buf;
-    setter_str_t                 args;
     ngx_http_setter_ask_t       *ask;
+    ngx_http_setter_outcome_e    outcome;
     ngx_http_setter_loc_conf_t  *slcf;
+
+    static ngx_str_t  if_match = ngx_string("if-match");
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     ask = slcf->api_conf;
@@ -142,28 +157,141 @@ ngx_http_setter_ask_worker(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
         return ngx_http_setter_failed;
     }
 
+    match = ngx_http_setter_header(r, &if_match);
+
+    /* which version is meant is for the worker to judge */
+
+    r->disable_not_modified = 1;
+
     if (path.len > NGX_HTTP_SETTER_ASK_PATH
-        || r->args.len > NGX_HTTP_SETTER_ASK_QUERY)
+        || r->args.len > NGX_HTTP_SETTER_ASK_QUERY
+        || (match && match->len > NGX_HTTP_SETTER_ASK_MATCH))
     {
         return ngx_http_setter_too_large;
     }
 
     setter_buf_init(&buf, &ctx->alloc, 128 + path.len + r->args.len);
-
     setter_buf_byte(&buf, '{');
-    setter_json_member(&buf, "method", ngx_http_setter_text(&r->method_name));
-    setter_json_member(&buf, "path", ngx_http_setter_text(&path));
-    setter_json_member(&buf, "query", ngx_http_setter_text(&r->args));
+    ngx_http_setter_ask_header(r, ctx, &path, match, &buf);
+
+    if (r->method & (NGX_HTTP_POST|NGX_HTTP_PATCH)) {
+        outcome = ngx_http_setter_ask_body(r, ctx, &buf);
+
+        if (outcome != ngx_http_setter_undecided) {
+            return outcome;
+        }
+    }
+
     setter_buf_byte(&buf, '}');
 
     if (buf.failed) {
         return ngx_http_setter_failed;
     }
 
-    args.data = buf.data;
-    args.len = buf.len;
+    return ngx_http_setter_call(r, ctx, ask->name,
+                                (setter_str_t) { buf.len, buf.data },
+                                ask->timeout);
+}
 
-    return ngx_http_setter_call(r, ctx, ask->name, args, ask->timeout);
+
+static void
+ngx_http_setter_ask_header(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    ngx_str_t *path, ngx_str_t *match, setter_buf_t *buf)
+{
+    setter_json_member(buf, "method", ngx_http_setter_text(&r->method_name));
+    setter_json_member(buf, "path", ngx_http_setter_text(path));
+    setter_json_member(buf, "query", ngx_http_setter_text(&r->args));
+    setter_json_member(buf, "principal",
+                       ngx_http_setter_constant(ctx->admin ? "admin"
+                                                           : "key"));
+    if (match) {
+        setter_json_member(buf, "if_match", ngx_http_setter_text(match));
+    }
+}
+
+
+/* A JSON object, or nothing. */
+
+static ngx_http_setter_outcome_e
+ngx_http_setter_ask_body(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_buf_t *buf)
+{
+    setter_str_t                  body;
+    setter_json_error_e           error;
+    ngx_http_setter_outcome_e     outcome;
+    ngx_http_setter_loc_conf_t   *slcf;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    outcome = ngx_http_setter_body(r, slcf->max_job, &body);
+
+    if (outcome != ngx_http_setter_undecided || body.len == 0) {
+        return outcome;
+    }
+
+    if (!ngx_http_setter_check_json(r)) {
+        return ngx_http_setter_media_type;
+    }
+
+    error = setter_json_read(body.data, body.len, 0, NULL, 0, NULL, NULL,
+                             &ctx->alloc);
+    if (error != SETTER_JSON_OK) {
+        return ngx_http_setter_bad_json(ctx, error);
+    }
+
+    if (smcf->signing) {
+        return (ngx_http_setter_ask_seal(r, ctx, body, buf) == NGX_OK)
+                   ? ngx_http_setter_undecided : ngx_http_setter_failed;
+    }
+
+    setter_json_name(buf, "body");
+    setter_buf_append(buf, body.data, body.len);
+
+    return ngx_http_setter_undecided;
+}
+
+
+/* There may be secrets in it, which Redis and its files are not to have. */
+
+static ngx_int_t
+ngx_http_setter_ask_seal(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
+    setter_str_t body, setter_buf_t *buf)
+{
+    setter_buf_t                  context;
+    ngx_http_setter_ask_t        *ask;
+    ngx_http_setter_loc_conf_t   *slcf;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+    ask = slcf->api_conf;
+
+    setter_buf_init(&context, &ctx->alloc, 128);
+    setter_buf_text(&context, "call/");
+    setter_buf_append(&context, (char *) ctx->tenant.data, ctx->tenant.len);
+    setter_buf_byte(&context, '/');
+    setter_buf_append(&context, (char *) ask->api.name.data,
+                      ask->api.name.len);
+
+    if (context.failed) {
+        return NGX_ERROR;
+    }
+
+    setter_json_name(buf, "sealed");
+    setter_buf_byte(buf, '"');
+
+    if (setter_seal(buf, &smcf->signing->keys[0],
+                    (setter_str_t) { context.len, context.data }, body)
+        != SETTER_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    setter_buf_byte(buf, '"');
+
+    return NGX_OK;
 }
 
 
@@ -179,6 +307,7 @@ ngx_http_setter_ask_problem(ngx_http_setter_ctx_t *ctx, ngx_uint_t code,
     setter_json_member(&buf, "title", ngx_http_setter_text(title));
     setter_json_name(&buf, "status");
     setter_buf_number(&buf, code);
+    setter_json_member(&buf, "detail", ngx_http_setter_constant(ctx->detail));
     setter_buf_byte(&buf, '}');
 
     text->data = (u_char *) buf.data;

@@ -4,9 +4,27 @@
 #include "ngx_http_setter_enrich.h"
 #include "ngx_http_setter_outside.h"
 #include "ngx_http_setter_reply.h"
+#include "ngx_http_setter_signing.h"
+
+#include <openssl/crypto.h>
 
 
 #define NGX_HTTP_SETTER_REPLY_STREAM  "reply:"
+
+
+/* What a worker's answer has. */
+
+enum {
+    ngx_http_setter_answer_id = 0,
+    ngx_http_setter_answer_status,
+    ngx_http_setter_answer_type,
+    ngx_http_setter_answer_body,
+    ngx_http_setter_answer_sealed,      /* the body, in its place */
+    ngx_http_setter_answer_etag,
+    ngx_http_setter_answer_location,
+    ngx_http_setter_answer_allow,
+    ngx_http_setter_answer_n
+};
 
 
 /* State of this process. */
@@ -41,7 +59,11 @@ static void ngx_http_setter_call_timer(ngx_event_t *ev);
 static void ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t partition, redisReply *fields);
 static void ngx_http_setter_call_answer(ngx_http_setter_call_t *call,
-    ngx_str_t *status, ngx_str_t *body, ngx_str_t *type);
+    ngx_str_t *values);
+static ngx_int_t ngx_http_setter_call_body(ngx_http_setter_call_t *call,
+    ngx_str_t *values, setter_buf_t *buf);
+static ngx_int_t ngx_http_setter_call_headers(ngx_http_request_t *r,
+    ngx_uint_t code, ngx_str_t *values);
 
 
 ngx_int_t
@@ -279,24 +301,25 @@ ngx_http_setter_call_timer(ngx_event_t *ev)
 }
 
 
-/* id, status, body and type, in any order, beside what else there may be */
+/* Its fields come in any order, beside what else there may be. */
 
 static void
 ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
     ngx_uint_t partition, redisReply *fields)
 {
     size_t                   i, n;
-    ngx_str_t                values[4];
+    ngx_str_t                values[ngx_http_setter_answer_n], *id;
     ngx_http_setter_call_t  *call;
 
-    static const char  *names[] = { "id", "status", "body",
-                               "type" };
+    static const char  *names[] = {
+        "id", "status", "type", "body", "sealed", "etag", "location", "allow"
+    };
 
     ngx_memzero(values, sizeof(values));
 
     for (i = 0; i + 1 < fields->elements; i += 2) {
 
-        for (n = 0; n < 4; n++) {
+        for (n = 0; n < ngx_http_setter_answer_n; n++) {
             if (ngx_strcmp(fields->element[i]->str, names[n]) == 0) {
                 values[n].data = (u_char *) fields->element[i + 1]->str;
                 values[n].len = fields->element[i + 1]->len;
@@ -304,29 +327,29 @@ ngx_http_setter_call_ring(ngx_http_setter_main_conf_t *smcf,
         }
     }
 
-    if (values[0].len == 0) {
+    id = &values[ngx_http_setter_answer_id];
+
+    if (id->len == 0) {
         return;
     }
 
     call = (ngx_http_setter_call_t *)
-               ngx_str_rbtree_lookup(&smcf->calls->tree, &values[0],
-                                     ngx_crc32_long(values[0].data,
-                                                    values[0].len));
+               ngx_str_rbtree_lookup(&smcf->calls->tree, id,
+                                     ngx_crc32_long(id->data, id->len));
 
     /* nobody waits any more for an answer that is late */
 
     if (call != NULL) {
-        ngx_http_setter_call_answer(call, &values[1], &values[2],
-                                    &values[3]);
+        ngx_http_setter_call_answer(call, values);
     }
 }
 
 
 static void
-ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
-    ngx_str_t *body, ngx_str_t *type)
+ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *values)
 {
     ngx_int_t            rc, code;
+    ngx_str_t           *type, *status;
     const char          *ct;
     setter_buf_t         buf;
     ngx_http_request_t  *r;
@@ -335,6 +358,7 @@ ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
 
     ngx_http_setter_op_finish(&call->ctx->op);
 
+    status = &values[ngx_http_setter_answer_status];
     code = ngx_atoi(status->data, status->len);
 
     if (code < NGX_HTTP_OK || code > 599) {
@@ -347,7 +371,15 @@ ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
     ngx_http_setter_call_leave(call);
 
     ngx_http_setter_api_buf(r, &call->ctx->alloc, &buf);
-    setter_buf_append(&buf, (char *) body->data, body->len);
+
+    if (ngx_http_setter_call_body(call, values, &buf) != NGX_OK
+        || ngx_http_setter_call_headers(r, code, values) != NGX_OK)
+    {
+        ngx_http_setter_reply_later(r, call->ctx, ngx_http_setter_failed);
+        return;
+    }
+
+    type = &values[ngx_http_setter_answer_type];
 
     ct = (type->len == sizeof(NGX_HTTP_SETTER_PROBLEM) - 1
           && ngx_strncmp(type->data, NGX_HTTP_SETTER_PROBLEM, type->len) == 0)
@@ -356,4 +388,101 @@ ngx_http_setter_call_answer(ngx_http_setter_call_t *call, ngx_str_t *status,
     rc = ngx_http_setter_api_send(r, code, ct, &buf);
 
     ngx_http_setter_outside_finalize(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_setter_call_body(ngx_http_setter_call_t *call, ngx_str_t *values,
+    setter_buf_t *buf)
+{
+    ngx_str_t                    *sealed, *body;
+    setter_str_t                  text;
+    setter_buf_t                  context;
+    ngx_http_setter_ctx_t        *ctx;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    ctx = call->ctx;
+    body = &values[ngx_http_setter_answer_body];
+    sealed = &values[ngx_http_setter_answer_sealed];
+
+    if (sealed->len == 0) {
+        setter_buf_append(buf, (char *) body->data, body->len);
+        return NGX_OK;
+    }
+
+    smcf = ngx_http_get_module_main_conf(call->request,
+                                         ngx_http_setter_module);
+
+    setter_buf_init(&context, &ctx->alloc, 64);
+    setter_buf_text(&context, "answer/");
+    setter_buf_append(&context, ctx->id, SETTER_UUID_LEN);
+
+    if (context.failed
+        || smcf->signing == NULL
+        || setter_unseal(&text, smcf->signing->keys, smcf->signing->n,
+                         (setter_str_t) { context.len, context.data },
+                         ngx_http_setter_text(sealed), &ctx->alloc)
+           != SETTER_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, call->request->connection->log, 0,
+                      "setter: a worker's answer is sealed under another key "
+                      "than that of \"setter_signing_key\"");
+        return NGX_ERROR;
+    }
+
+    setter_buf_append(buf, text.data, text.len);
+
+    OPENSSL_cleanse((void *) text.data, text.len);
+
+    return NGX_OK;
+}
+
+
+/* Of what nobody could have sent by a line of its own. */
+
+static ngx_int_t
+ngx_http_setter_call_headers(ngx_http_request_t *r, ngx_uint_t code,
+    ngx_str_t *values)
+{
+    u_char      *p;
+    ngx_str_t    value, *from;
+    ngx_uint_t   i;
+
+    static const struct {
+        ngx_uint_t   n;
+        char        *name;
+    } headers[] = {
+        { ngx_http_setter_answer_etag, "ETag" },
+        { ngx_http_setter_answer_location, "Location" },
+        { ngx_http_setter_answer_allow, "Allow" }
+    };
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        from = &values[headers[i].n];
+
+        if (from->len == 0) {
+            continue;
+        }
+
+        /* Redis's memory is gone when nginx sends what waits */
+
+        value.len = from->len;
+        value.data = ngx_pstrdup(r->pool, from);
+
+        if (value.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        for (p = value.data; p < value.data + value.len; p++) {
+            if (*p < ' ' || *p > '~') {
+                return NGX_ERROR;
+            }
+        }
+
+        if (ngx_http_setter_add_header(r, headers[i].name, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_setter_reply_status(r, code);
 }

@@ -7,7 +7,6 @@
 static ngx_http_setter_outcome_e ngx_http_setter_check_tenant(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_loc_conf_t *slcf);
-static ngx_uint_t ngx_http_setter_check_json(ngx_str_t *type);
 static void ngx_http_setter_unlock_handler(ngx_http_setter_key_t *key);
 
 
@@ -56,8 +55,7 @@ ngx_http_setter_check(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     if (!slcf->compat
         && !slcf->format->hook
-        && r->headers_in.content_type
-        && !ngx_http_setter_check_json(&r->headers_in.content_type->value))
+        && !ngx_http_setter_check_json(r))
     {
         return ngx_http_setter_media_type;
     }
@@ -95,12 +93,17 @@ ngx_http_setter_check_tenant(ngx_http_request_t *r,
 }
 
 
-/* "application/json" or "application/…+json", parameters or none */
-
-static ngx_uint_t
-ngx_http_setter_check_json(ngx_str_t *type)
+ngx_uint_t
+ngx_http_setter_check_json(ngx_http_request_t *r)
 {
-    size_t  len;
+    size_t      len;
+    ngx_str_t  *type;
+
+    if (r->headers_in.content_type == NULL) {
+        return 1;
+    }
+
+    type = &r->headers_in.content_type->value;
 
     for (len = 0; len < type->len; len++) {
         if (type->data[len] == ';' || type->data[len] == ' ') {

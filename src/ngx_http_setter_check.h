@@ -25,5 +25,11 @@ ngx_http_setter_outcome_e ngx_http_setter_check(ngx_http_request_t *r,
 ngx_http_setter_outcome_e ngx_http_setter_unlock(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_go_on_pt go_on);
 
+/*
+ * 1 when Content-Type is absent, "application/json" or "application/…+json",
+ * with parameters or without.
+ */
+ngx_uint_t ngx_http_setter_check_json(ngx_http_request_t *r);
+
 
 #endif /* _NGX_HTTP_SETTER_CHECK_H_INCLUDED_ */

@@ -6,8 +6,6 @@
 #define NGX_HTTP_SETTER_KEY_WRONG  1000
 
 
-static ngx_int_t ngx_http_setter_key_text(ngx_http_request_t *r,
-    setter_str_t *text);
 static void ngx_http_setter_key_recall(ngx_http_setter_key_t *key);
 static ngx_int_t ngx_http_setter_key_send(ngx_http_setter_op_t *op);
 static void ngx_http_setter_key_done(ngx_http_setter_op_t *op,
@@ -55,9 +53,7 @@ ngx_http_setter_key_find(ngx_http_request_t *r, ngx_http_setter_key_t *key)
 }
 
 
-/* What stands behind "Bearer"; NGX_DECLINED when there is no such thing. */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_setter_key_text(ngx_http_request_t *r, setter_str_t *text)
 {
     u_char     *p, *last;

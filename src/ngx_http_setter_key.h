@@ -63,6 +63,12 @@ struct ngx_http_setter_key_s {
 
 
 /*
+ * What stands behind "Bearer" in the header; NGX_DECLINED when there is no
+ * such thing.
+ */
+ngx_int_t ngx_http_setter_key_text(ngx_http_request_t *r, setter_str_t *text);
+
+/*
  * Sets key->state and key->tenant by the header and what is remembered.
  * NGX_ERROR: memory is short.
  */

@@ -194,7 +194,7 @@ ngx_http_setter_outside(ngx_http_request_t *r,
 
     ctx->go_on = go_on;
 
-    if (r->method == NGX_HTTP_POST) {
+    if (r->method & (NGX_HTTP_POST|NGX_HTTP_PATCH)) {
         r->request_body_in_single_buf = 1;
 
         rc = ngx_http_read_client_request_body(r,

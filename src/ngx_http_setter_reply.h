@@ -43,6 +43,18 @@ ngx_str_t *ngx_http_setter_reason(ngx_http_setter_outcome_e outcome);
 /* "SUCCESS", "INVALID_INPUT" or "ERROR" */
 ngx_str_t *ngx_http_setter_status(ngx_http_setter_outcome_e outcome);
 
+/* nginx has no name for it */
+#define NGX_HTTP_UNPROCESSABLE_ENTITY  422
+
+/*
+ * What an answer of that status has to have beside: the first for what was
+ * decided about the request, the second for any.  NGX_ERROR: memory is short.
+ */
+ngx_int_t ngx_http_setter_reply_headers(ngx_http_request_t *r,
+    ngx_http_setter_ctx_t *ctx, ngx_uint_t code);
+ngx_int_t ngx_http_setter_reply_status(ngx_http_request_t *r,
+    ngx_uint_t code);
+
 /* NGX_ERROR when memory is short. */
 ngx_int_t ngx_http_setter_add_header(ngx_http_request_t *r, char *name,
     ngx_str_t *value);

@@ -249,6 +249,23 @@ static ngx_int_t
 ngx_http_setter_verify_key(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_verify_t *verify)
 {
+    ngx_uint_t    i;
+    setter_str_t  text;
+
+    ctx->admin = 0;
+
+    if (verify->nsecrets && ngx_http_setter_key_text(r, &text) == NGX_OK) {
+
+        for (i = 0; i < verify->nsecrets; i++) {
+            ctx->admin |= setter_sign_equal(text,
+                                    ngx_http_setter_text(&verify->secrets[i]));
+        }
+
+        if (ctx->admin) {
+            return NGX_OK;
+        }
+    }
+
     ctx->bearer = ngx_pcalloc(r->pool, sizeof(ngx_http_setter_key_t));
     if (ctx->bearer == NULL) {
         return NGX_ERROR;

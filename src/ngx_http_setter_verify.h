@@ -18,7 +18,8 @@ typedef enum {
     ngx_http_setter_verify_tokens = 0,      /* the value is a secret */
     ngx_http_setter_verify_signatures,      /* it is the body's signature */
     ngx_http_setter_verify_users,           /* Basic: "user:password" */
-    ngx_http_setter_verify_keys             /* tenants' keys */
+    ngx_http_setter_verify_keys             /* tenants' keys; the secrets are
+                                               the administrator's */
 } ngx_http_setter_scheme_e;
 
 
@@ -48,8 +49,9 @@ ngx_int_t ngx_http_setter_read_secret(ngx_conf_t *cf, ngx_str_t *path,
 
 /*
  * NGX_OK, NGX_DECLINED when the request has no secret of ours, NGX_ERROR.
- * A key is put in ctx->bearer, and is good, or still unsure; of a signature
- * it is only seen that there is one.
+ * A key is put in ctx->bearer, and is good, or still unsure; of an
+ * administrator's secret ctx->admin tells; of a signature it is only seen that
+ * there is one.
  */
 ngx_int_t ngx_http_setter_verify(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, ngx_http_setter_verify_t *verify);

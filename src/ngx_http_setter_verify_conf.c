@@ -106,31 +106,46 @@ ngx_http_setter_verify_scheme_conf(ngx_conf_t *cf, ngx_command_t *cmd,
 }
 
 
+/* "key [optional] [admin=SECRET] [admin=SECRET]" */
+
 static char *
 ngx_http_setter_verify_key_conf(ngx_conf_t *cf,
     ngx_http_setter_verify_t *verify)
 {
-    ngx_str_t  *value;
+    ngx_str_t   *value, admin;
+    ngx_uint_t   i;
 
     value = cf->args->elts;
 
     verify->scheme = ngx_http_setter_verify_keys;
 
-    if (cf->args->nelts == 2) {
-        return NGX_CONF_OK;
+    for (i = 2; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "optional") == 0) {
+            verify->optional = 1;
+            continue;
+        }
+
+        if (!ngx_http_setter_begins(&value[i], "admin=")
+            || verify->nsecrets == NGX_HTTP_SETTER_MAX_SECRETS)
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NGX_CONF_ERROR;
+        }
+
+        admin.data = value[i].data + sizeof("admin=") - 1;
+        admin.len = value[i].len - (sizeof("admin=") - 1);
+
+        if (ngx_http_setter_verify_secret(cf, &admin,
+                                     &verify->secrets[verify->nsecrets++])
+            != NGX_OK)
+        {
+            return NGX_CONF_ERROR;
+        }
     }
 
-    if (cf->args->nelts == 3
-        && ngx_strcmp(value[2].data, "optional") == 0)
-    {
-        verify->optional = 1;
-        return NGX_CONF_OK;
-    }
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[cf->args->nelts - 1]);
-
-    return NGX_CONF_ERROR;
+    return NGX_CONF_OK;
 }
 
 

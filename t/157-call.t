@@ -31,6 +31,12 @@ add_block_preprocessor(sub {
         setter_verify key;
         setter_call   hasty timeout=100ms;
     }
+    location /admin {
+        setter_verify key admin=first-token admin=second-token;
+        setter_tenant $arg_tenant;
+        setter_tenant setter;
+        setter_call   admin;
+    }
     location /health { setter_api health; }
 EOC
     $block->set_value('request', 'GET /health') if !defined $block->request;
@@ -56,6 +62,8 @@ sub call_in {
         && time < $end;
     return $entry && decode_json({ @{ $entry->[1] } }->{j});
 }
+
+sub compact { JSON::XS->new->canonical->encode($_[0]) }
 
 # Answers it, as workers do.
 sub reply {
@@ -89,23 +97,36 @@ sub {
         . main::told($request->answer);
 }
 --- response_body
-call acme things method=GET|path=a b/c|query=limit=2&x=%22
+call acme things method=GET|path=a b/c|principal=key|query=limit=2&x=%22
 200 application/json {"n":1}
 
 
 
-=== TEST 2: without a path; a POST, whose body is nobody's
+=== TEST 2: without a path; a body and a version go along
 --- response_body_filters eval
 sub {
-    my $request = main::ask('POST', '/plain', '{"a":1}');
-    my $call = main::call_in(0);
-    main::reply($call, status => 200, body => '{}');
-    return CORE::join('|', map { "$_=$call->{data}{args}{$_}" }
-        sort keys %{ $call->{data}{args} }) . "\n"
-        . main::told($request->answer);
+    my $text = '';
+    for my $method ('POST', 'PATCH', 'DELETE') {
+        my $request = main::ask($method, '/plain',
+            $method eq 'DELETE' ? undef : '{"a":[1, "x"]}',
+            $main::acme, 'If-Match: "7"',
+            'Content-Type: application/merge-patch+json');
+        my $call = main::call_in($method eq 'POST' ? 0
+            : $method eq 'PATCH' ? 1 : 2);
+        my $args = $call->{data}{args};
+        main::reply($call, status => 200, body => '{}');
+        $args->{body} = main::compact($args->{body}) if $args->{body};
+        $text .= CORE::join('|', map { "$_=$args->{$_}" } sort keys %$args)
+            . "\n" . main::told($request->answer);
+    }
+    return $text;
 }
 --- response_body
-method=POST
+body={"a":[1,"x"]}|if_match="7"|method=POST|principal=key
+200 application/json {}
+body={"a":[1,"x"]}|if_match="7"|method=PATCH|principal=key
+200 application/json {}
+if_match="7"|method=DELETE|principal=key
 200 application/json {}
 
 
@@ -135,7 +156,11 @@ sub {
     return CORE::join '', map { main::told(main::ask(@$_)->answer) }
         ['GET', '/plain', undef, 'X-Nothing: 1'],
         ['GET', '/plain', undef, 'Authorization: Bearer stk_acme_x'],
-        ['DELETE', '/plain'],
+        ['PUT', '/plain', '{}'],
+        ['POST', '/plain', '{"a":1'],
+        ['POST', '/plain', '[1]'],
+        ['POST', '/plain', '{}', $main::acme, 'Content-Type: text/plain'],
+        ['GET', '/plain', undef, $main::acme, 'If-Match: ' . 'x' x 300],
         ['GET', '/hasty'],
         ['GET', '/api/things/' . 'x' x 600];
 }
@@ -143,6 +168,10 @@ sub {
 401 application/problem+json {"type":"about:blank","title":"Unauthorized","status":401}
 401 application/problem+json {"type":"about:blank","title":"Unauthorized","status":401}
 405 application/problem+json {"type":"about:blank","title":"Method not allowed","status":405}
+400 application/problem+json {"type":"about:blank","title":"Body is not a JSON object","status":400,"detail":"not valid JSON"}
+400 application/problem+json {"type":"about:blank","title":"Body is not a JSON object","status":400,"detail":"not a JSON object"}
+415 application/problem+json {"type":"about:blank","title":"Content-Type must be application/json","status":415}
+413 application/problem+json {"type":"about:blank","title":"Payload too large","status":413}
 504 application/problem+json {"type":"about:blank","title":"No worker answered in time","status":504}
 413 application/problem+json {"type":"about:blank","title":"Payload too large","status":413}
 
@@ -161,3 +190,80 @@ sub {
 }
 --- response_body
 200 application/json {"new":1}
+
+
+
+=== TEST 6: what a worker's answer has beside its body becomes headers
+--- response_body_filters eval
+sub {
+    my $text = '';
+    for my $case ([201, etag => '"7"', location => '/api/things/1'],
+                  [405, allow => 'GET'], [422, type => 'x'], [503],
+                  [200, etag => "a\nSet-Cookie: b"]) {
+        my ($status, %fields) = @$case;
+        my $request = main::ask('GET', '/plain');
+        main::reply(main::call_in($main::n++), status => $status,
+            body => '{}', %fields);
+        my $head = $request->answer->{head};
+        my ($line) = $head =~ /^HTTP\S+ (.*?)\r?$/m;
+        $text .= CORE::join('|', $line, $head
+            =~ /^((?:ETag|Location|Allow|Retry-After|Set-Cookie): .*?)\r?$/mg)
+            . "\n";
+    }
+    return $text;
+}
+--- response_body
+201 Created|ETag: "7"|Location: /api/things/1
+405 Not Allowed|Allow: GET
+422 Unprocessable Content
+503 Service Temporarily Unavailable|Retry-After: 1
+500 Internal Server Error
+
+
+
+=== TEST 7: a method that no call has
+--- response_body_filters eval
+sub {
+    my ($allow) = main::ask('PUT', '/plain', '{}')->answer->{head}
+        =~ /^Allow: (.*?)\r?$/m;
+    return "$allow\n";
+}
+--- response_body
+GET, POST, PATCH, DELETE
+
+
+
+=== TEST 8: an administrator's token speaks for any tenant, a key for its own
+--- response_body_filters eval
+sub {
+    my ($text, $n) = ('', 0);
+    for my $case (['first-token', ''], ['second-token', '?tenant=initech'],
+                  [$main::acme =~ /(stk_\S+)/, '?tenant=initech']) {
+        my $request = main::ask('GET', "/admin$case->[1]", undef,
+            "Authorization: Bearer $case->[0]");
+        my $call = main::call_in($n++);
+        main::reply($call, status => 200, body => '{}');
+        $request->answer;
+        $text .= "$call->{tenant} $call->{data}{args}{principal}\n";
+    }
+    return $text . CORE::join '', map { main::ask('GET', '/admin', undef,
+        "Authorization: $_")->answer->{status} . "\n" } 'Bearer first-toke',
+        'Bearer first-tokens', 'Bearer ', 'Basic first-token';
+}
+--- response_body
+setter admin
+initech admin
+acme key
+401
+401
+401
+401
+
+
+
+=== TEST 9: an administrator's token is good where it is named, nowhere else
+--- response_body_filters eval
+sub { main::ask('GET', '/plain', undef,
+    'Authorization: Bearer first-token')->answer->{status} . "\n" }
+--- response_body
+401

@@ -95,12 +95,13 @@ is($postgres->value('worker', "SELECT count(slug) FROM tenants
 refused { $postgres->as_tenant('acme',
                                "INSERT INTO tenants (slug) VALUES ('x')") }
     qr/violates row-level security/, 'and adds only its own';
-refused { $postgres->as_tenant('initech', "INSERT INTO tenants (slug, status)
-                                           VALUES ('initech', 'active')") }
-    qr/permission denied/, 'as seen, never as active';
-refused { $postgres->as_tenant('acme',
-                               "UPDATE tenants SET status = 'suspended'") }
-    qr/permission denied/, 'and suspends none';
+$postgres->as_tenant('acme', "UPDATE tenants SET status = 'suspended'");
+is($postgres->value('owner', "SELECT string_agg(slug, ' ') FROM tenants
+                              WHERE status = 'suspended'"), 'acme',
+   'as it changes only its own');
+refused { $postgres->as_tenant('acme', "UPDATE tenants SET slug = 'x'") }
+    qr/permission denied/, 'whose name stays';
+$postgres->as_tenant('acme', "UPDATE tenants SET status = 'seen'");
 is($postgres->value('owner', "UPDATE tenants SET status = 'suspended'
                               WHERE slug = 'globex' RETURNING slug"),
    'globex', 'the owner keeps the registry');
@@ -124,8 +125,33 @@ for my $setting ('weight = 0', 'weight = 1001', 'cap = 0', 'cap = 100001',
 is($postgres->value('worker', "SELECT weight + cap + quota_minute + quota_day
        || worker || mid_turn || held FROM tenants WHERE slug = 'acme'"),
    '201ownqueuefalse', 'a worker reads the settings, which have defaults');
-refused { $postgres->as_tenant('acme', 'UPDATE tenants SET cap = 1') }
-    qr/permission denied/, 'and changes none';
+
+
+# --- keys and channels
+
+for my $tenant (qw(acme globex)) {
+    $postgres->as_tenant($tenant, "INSERT INTO keys (tenant, hash, ending)
+        VALUES ('$tenant', encode(sha256('$tenant'), 'hex'), 'abcd')");
+    $postgres->as_tenant($tenant, "INSERT INTO channels (tenant, provider,
+        address) VALUES ('$tenant', 'meta', '$tenant')");
+}
+
+refused { $postgres->as_tenant('acme', "INSERT INTO keys (tenant, hash, ending)
+        VALUES ('globex', repeat('a', 64), 'abcd')") }
+    qr/violates row-level security/, 'no key for another tenant';
+refused { $postgres->as_tenant('acme', "INSERT INTO channels (tenant, provider,
+        address) VALUES ('globex', 'meta', '1')") }
+    qr/violates row-level security/, 'no channel';
+refused { $postgres->as_tenant('acme', "UPDATE channels SET tenant = 'globex'") }
+    qr/violates row-level security/, 'none is given away';
+refused { $postgres->as_tenant('acme', 'DELETE FROM keys') }
+    qr/permission denied/, 'a key stays on record';
+
+$postgres->as_tenant('acme', 'UPDATE keys SET revoked_at = now()');
+$postgres->as_tenant('acme', 'UPDATE channels SET removed = true');
+is($postgres->value('system', "SELECT string_agg(tenant, ' ') FROM $_"),
+   'acme', "of $_ a worker changes its tenant's")
+    for 'keys WHERE revoked_at IS NOT NULL', 'channels WHERE removed';
 
 
 # --- what is told of all tenants

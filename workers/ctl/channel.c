@@ -11,34 +11,14 @@
 #include <string.h>
 
 #include "ctl/channel.h"
-#include "reply/channels.h"
 
 
 #define CHANNEL_SECRET_MAX   4096   /* bytes of a credential */
-#define CHANNEL_ADDRESS_MAX  128
-
-
-/* The fields that may be set, in the order of the statement's parameters. */
-enum {
-    FIELD_TENANT,
-    FIELD_PROVIDER,
-    FIELD_ADDRESS,
-    FIELD_ACCOUNT,
-    FIELD_BASE_URL,
-    FIELD_CREDENTIAL,
-    FIELD_SIGNING,
-    FIELD_PREFERRED,
-    FIELD_N
-};
-
-static const char *const  channel_fields[FIELD_N] = {
-    "tenant", "provider", "address", "account", "base_url", "credential",
-    "signing", "preferred"
-};
 
 
 static int channel_check(char **argv);
-static int channel_write(ctl_t *ctl, const char *sql, int argc, char **argv);
+static int channel_write(ctl_t *ctl, const char *sql, int nparams, int argc,
+    char **argv);
 static int channel_assign(ctl_t *ctl, const char *word, const char *params[],
     arena_t *arena);
 static int channel_secret(ctl_t *ctl, int field, const char *path,
@@ -59,44 +39,11 @@ static const char  channel_list[] =
     " WHERE NOT removed AND ($1::text IS NULL OR tenant = $1)"
     " ORDER BY tenant, provider, address";
 
-/* One that was removed comes back with what is given, and no more. */
-static const char  channel_insert[] =
-    "INSERT INTO channels AS c (tenant, provider, address, account, base_url,"
-    "  credential, signing, preferred)"
-    " VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7,"
-    "  coalesce($8::boolean, false))"
-    " ON CONFLICT (tenant, provider, address) DO UPDATE"
-    " SET account = EXCLUDED.account, base_url = EXCLUDED.base_url,"
-    "  credential = EXCLUDED.credential, signing = EXCLUDED.signing,"
-    "  preferred = EXCLUDED.preferred, removed = false WHERE c.removed"
-    " RETURNING removed";
-
-/* What is not given stays; what is given empty is taken away. */
-static const char  channel_update[] =
-    "UPDATE channels SET"
-    " account = nullif(coalesce($4, account), ''),"
-    " base_url = nullif(coalesce($5, base_url), ''),"
-    " credential = nullif(coalesce($6, credential), ''),"
-    " signing = nullif(coalesce($7, signing), ''),"
-    " preferred = coalesce($8::boolean, preferred)"
-    " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
-    " RETURNING removed";
-
-static const char  channel_delete[] =
-    "UPDATE channels SET removed = true, credential = NULL, signing = NULL,"
-    " preferred = false"
-    " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
-    " RETURNING removed";
-
-static const char  channel_signing[] =
-    "SELECT string_agg(signing, ' ' ORDER BY id) FROM channels"
-    " WHERE tenant = $1 AND provider = $2 AND NOT removed";
-
 
 int
 ctl_channel_add(ctl_t *ctl, int argc, char **argv)
 {
-    return channel_write(ctl, channel_insert, argc, argv);
+    return channel_write(ctl, channels_insert, CHANNELS_NFIELDS, argc, argv);
 }
 
 
@@ -104,7 +51,7 @@ int
 ctl_channel_set(ctl_t *ctl, int argc, char **argv)
 {
     return argc < 4 ? CTL_USAGE
-           : channel_write(ctl, channel_update, argc, argv);
+           : channel_write(ctl, channels_update, CHANNELS_NPARAMS, argc, argv);
 }
 
 
@@ -119,7 +66,7 @@ ctl_channel_list(ctl_t *ctl, int argc, char **argv)
 int
 ctl_channel_remove(ctl_t *ctl, int argc, char **argv)
 {
-    const char  *params[3];
+    const char  *params[CHANNELS_NDELETE] = { NULL };
 
     if (argc != 3) {
         return CTL_USAGE;
@@ -129,18 +76,19 @@ ctl_channel_remove(ctl_t *ctl, int argc, char **argv)
         return CTL_FAILED;
     }
 
-    memcpy(params, argv, sizeof(params));
+    memcpy(params, argv, 3 * sizeof(char *));
 
-    return channel_change(ctl, channel_delete, params, 3);
+    return channel_change(ctl, channels_delete, params, CHANNELS_NDELETE);
 }
 
 
 static int
-channel_write(ctl_t *ctl, const char *sql, int argc, char **argv)
+channel_write(ctl_t *ctl, const char *sql, int nparams, int argc,
+    char **argv)
 {
     int          i, rc;
     arena_t     *arena;
-    const char  *params[FIELD_N] = { NULL };
+    const char  *params[CHANNELS_NPARAMS] = { NULL };
 
     if (argc < 3) {
         return CTL_USAGE;
@@ -162,7 +110,7 @@ channel_write(ctl_t *ctl, const char *sql, int argc, char **argv)
     }
 
     if (rc == CTL_OK) {
-        rc = channel_change(ctl, sql, params, FIELD_N);
+        rc = channel_change(ctl, sql, params, nparams);
     }
 
     arena_destroy(arena);
@@ -175,32 +123,23 @@ channel_write(ctl_t *ctl, const char *sql, int argc, char **argv)
 static int
 channel_check(char **argv)
 {
-    size_t        i;
-    setter_str_t  slug, provider;
+    const char    *wrong;
+    setter_str_t   slug;
 
     slug.data = argv[0];
     slug.len = strlen(argv[0]);
-    provider.data = argv[1];
-    provider.len = strlen(argv[1]);
 
     if (!setter_slug_valid(slug)) {
         return ctl_fail("\"%s\" is not a tenant's slug", argv[0]);
     }
 
-    if (channel_find(provider) == NULL) {
+    if (channel_find((setter_str_t) { strlen(argv[1]), argv[1] }) == NULL) {
         return ctl_fail("there is no provider \"%s\"", argv[1]);
     }
 
-    for (i = 0; argv[2][i] > ' ' && argv[2][i] <= '~' && argv[2][i] != '/';
-         i++) { /* void */ }
+    wrong = channels_wrong(argv[2]);
 
-    if (i == 0 || i > CHANNEL_ADDRESS_MAX || argv[2][i] != '\0') {
-        return ctl_fail("address: \"%s\" is no number, id or sender of up to "
-                        "%d characters; \"*\" is any", argv[2],
-                        CHANNEL_ADDRESS_MAX);
-    }
-
-    return CTL_OK;
+    return wrong == NULL ? CTL_OK : ctl_fail("%s, not \"%s\"", wrong, argv[2]);
 }
 
 
@@ -221,19 +160,21 @@ channel_assign(ctl_t *ctl, const char *word, const char *params[],
 
     value = word + len + 1;
 
-    for (i = FIELD_ACCOUNT; i < FIELD_N; i++) {
+    for (i = CHANNELS_ACCOUNT; i < CHANNELS_NFIELDS; i++) {
 
-        if (strlen(channel_fields[i]) != len
-            || memcmp(channel_fields[i], word, len) != 0)
+        if (strlen(channels_fields[i]) != len
+            || memcmp(channels_fields[i], word, len) != 0)
         {
             continue;
         }
 
-        if ((i == FIELD_CREDENTIAL || i == FIELD_SIGNING) && *value != '\0') {
+        if (*value != '\0'
+            && (i == CHANNELS_CREDENTIAL || i == CHANNELS_SIGNING))
+        {
             return channel_secret(ctl, i, value, params, arena);
         }
 
-        if (i == FIELD_PREFERRED && strcmp(value, "on") != 0
+        if (i == CHANNELS_PREFERRED && strcmp(value, "on") != 0
             && strcmp(value, "off") != 0)
         {
             return ctl_fail("preferred is on or off, not \"%s\"", value);
@@ -259,7 +200,7 @@ channel_secret(ctl_t *ctl, int field, const char *path, const char *params[],
     setter_buf_t  sealed;
     setter_str_t  plain;
 
-    if (channel_read(text, channel_fields[field], path) != CTL_OK
+    if (channel_read(text, channels_fields[field], path) != CTL_OK
         || ctl_master(ctl, &master) != CTL_OK)
     {
         return CTL_FAILED;
@@ -268,14 +209,14 @@ channel_secret(ctl_t *ctl, int field, const char *path, const char *params[],
     plain.data = text;
     plain.len = strlen(text);
 
-    if (field == FIELD_CREDENTIAL && strchr(text, '\n') != NULL) {
+    if (field == CHANNELS_CREDENTIAL && strchr(text, '\n') != NULL) {
         return ctl_fail("credential: %s has more than one line", path);
     }
 
     setter_buf_init(&sealed, arena_alloc(arena), 0);
 
-    if (channel_seal(&sealed, &master.keys[0],
-                     field == FIELD_SIGNING, params, plain, arena)
+    if (channels_seal(&sealed, &master.keys[0],
+                     field == CHANNELS_SIGNING, params, plain, arena)
         != SETTER_OK)
     {
         return ctl_fail("no memory");
@@ -284,41 +225,6 @@ channel_secret(ctl_t *ctl, int field, const char *path, const char *params[],
     params[field] = arena_copy(arena, sealed.data, sealed.len);
 
     return params[field] != NULL ? CTL_OK : ctl_fail("no memory");
-}
-
-
-int
-channel_seal(setter_buf_t *sealed, const setter_seal_key_t *master,
-    int signing, const char *const where[3], setter_str_t text,
-    arena_t *arena)
-{
-    const char         *context;
-    setter_str_t        place;
-    setter_seal_key_t   key;
-
-    context = channel_context(signing, where, arena);
-
-    if (context == NULL
-        || (signing
-            && setter_seal_key_derive(&key, master, CHANNEL_SIGNING)
-               != SETTER_OK))
-    {
-        return SETTER_NO_MEMORY;
-    }
-
-    place.data = context;
-    place.len = strlen(context);
-
-    return setter_seal(sealed, signing ? &key : master, place, text);
-}
-
-
-const char *
-channel_context(int signing, const char *const where[3], arena_t *arena)
-{
-    return signing ? arena_printf(arena, "signing/%s/%s", where[0], where[1])
-           : arena_printf(arena, "credential/%s/%s/%s", where[0], where[1],
-                          where[2]);
 }
 
 
@@ -425,33 +331,13 @@ channel_result(ctl_t *ctl, PGconn *pg, const PGresult *result,
 static int
 channel_refused(PGconn *pg, const PGresult *result, const char *params[])
 {
-    size_t       i;
-    const char  *constraint;
+    const char  *reason;
 
-    static const struct {
-        const char  *constraint, *reason;
-    } reasons[] = {
-        { "channels_address", "address: it is another tenant's" },
-        { "channels_preferred", "preferred: another channel of the provider "
-          "is, set that one preferred=off before" },
-        { "channels_account_check", "account: not up to 128 visible "
-          "characters" },
-        { "channels_base_url_check", "base_url: no http or https URL of up "
-          "to 500 characters" },
-    };
+    reason = channels_reason(PQresultErrorMessage(result));
 
-    constraint = PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
-
-    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-        if (constraint != NULL
-            && strcmp(reasons[i].constraint, constraint) == 0)
-        {
-            return ctl_fail("%s %s of %s: %s", params[1], params[2],
-                            params[0], reasons[i].reason);
-        }
-    }
-
-    return ctl_fail("%s", PQerrorMessage(pg));
+    return reason != NULL ? ctl_fail("%s %s of %s: %s", params[1], params[2],
+                                     params[0], reason)
+                          : ctl_fail("%s", PQerrorMessage(pg));
 }
 
 
@@ -463,7 +349,7 @@ ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *tenant,
     const char      *sealed, *params[2] = { tenant, provider };
     queue_result_e   rc;
 
-    result = PQexecParams(pg, channel_signing, 2, NULL, params, NULL, NULL, 0);
+    result = PQexecParams(pg, channels_secrets, 2, NULL, params, NULL, NULL, 0);
     rc = QUEUE_AWAY;
 
     if (PQntuples(result) == 1) {

@@ -128,7 +128,7 @@ send_open(ctl_t *ctl, const PGresult *result, const char *const where[3],
         return CTL_FAILED;
     }
 
-    context = channel_context(0, where, arena);
+    context = channels_context(0, where, arena);
     if (context == NULL) {
         return ctl_fail("no memory");
     }

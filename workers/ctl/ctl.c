@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "reply/tenants.h"
 #include "runtime/loop.h"
 #include "runtime/task.h"
 #include "setter_partition.h"
 
 
 #define CTL_REDIS_MS   3000
-#define CTL_MEMBER_MS  5000
 
 
 static void ctl_print_table(const PGresult *result);
@@ -65,27 +65,13 @@ int
 ctl_member(ctl_t *ctl, const char *command, const char *slug,
     const char *set, const char *member)
 {
-    int           rc;
-    char          key[SETTER_KEY_MAX];
-    unsigned      partition;
-    redisReply   *reply;
-    const char   *argv[3] = { command, key, member };
+    char         error[TENANTS_ERROR];
+    const char  *wrong;
 
-    partition = setter_partition((setter_str_t) { strlen(slug), slug },
-                                 ctl->queue.partitions);
-    setter_partition_key(key, partition, ctl->queue.partitions, set);
+    wrong = tenants_member(ctl->redis, &ctl->queue, command, slug, set,
+                           member, error);
 
-    if (redis_command(ctl->redis, 3, argv, NULL, CTL_MEMBER_MS, &reply)
-        != REDIS_REPLIED)
-    {
-        return ctl_fail("Redis does not answer");
-    }
-
-    rc = reply->type == REDIS_REPLY_ERROR
-         ? ctl_fail("Redis refused: %s", reply->str) : CTL_OK;
-    freeReplyObject(reply);
-
-    return rc;
+    return wrong == NULL ? CTL_OK : ctl_fail("%s", wrong);
 }
 
 

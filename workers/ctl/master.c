@@ -63,7 +63,7 @@ ctl_key_signing(ctl_t *ctl, int argc, char **argv)
         return CTL_FAILED;
     }
 
-    if (setter_seal_key_derive(&key, &master.keys[0], CHANNEL_SIGNING)
+    if (setter_seal_key_derive(&key, &master.keys[0], CHANNELS_KEY)
         != SETTER_OK)
     {
         return ctl_fail("no memory");
@@ -214,7 +214,7 @@ master_again(const master_t *master, int signing, const char *const where[3],
 
         if (signing
             && setter_seal_key_derive(&keys[i], &master->keys[i],
-                                      CHANNEL_SIGNING)
+                                      CHANNELS_KEY)
                != SETTER_OK)
         {
             return ctl_fail("no memory");
@@ -223,7 +223,7 @@ master_again(const master_t *master, int signing, const char *const where[3],
 
     from.data = sealed;
     from.len = strlen(sealed);
-    context = channel_context(signing, where, arena);
+    context = channels_context(signing, where, arena);
 
     if (context == NULL) {
         return ctl_fail("no memory");
@@ -241,7 +241,7 @@ master_again(const master_t *master, int signing, const char *const where[3],
 
     setter_buf_init(&buf, arena_alloc(arena), 0);
 
-    if (channel_seal(&buf, &master->keys[0], signing, where, text, arena)
+    if (channels_seal(&buf, &master->keys[0], signing, where, text, arena)
         != SETTER_OK)
     {
         return ctl_fail("no memory");

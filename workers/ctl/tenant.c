@@ -13,48 +13,17 @@
 
 #include "ctl/ctl.h"
 #include "reply/settings.h"
+#include "reply/tenants.h"
 
 
-#define TENANT_NFIELDS   15
 #define TENANT_TEXT_MAX  (64 * 1024)    /* bytes of a file */
-
-/*
- * A field that may be set; words: the values it may have, else numbers; where
- * there are none of these either, a text, or the text of a file.
- */
-typedef struct {
-    const char  *name;
-    const char  *initial;
-    long         min, max;
-    const char  *words[3];
-    int          file;
-} tenant_field_t;
-
-static const tenant_field_t  tenant_fields[TENANT_NFIELDS] = {
-    { "weight", "1", 1, 1000, { NULL }, 0 },
-    { "cap", "200", 1, 100000, { NULL }, 0 },
-    { "quota_minute", "0", 0, 999999999, { NULL }, 0 },
-    { "quota_day", "0", 0, 999999999, { NULL }, 0 },
-    { "worker", "own", 0, 0, { "own", "outside", NULL }, 0 },
-    { "mid_turn", "queue", 0, 0, { "queue", "merge", NULL }, 0 },
-    { "name", "", 0, 0, { NULL }, 0 },
-    { "prompt", "", 0, 0, { NULL }, 1 },
-    { "model", "", 0, 0, { NULL }, 0 },
-    { "time_zone", "", 0, 0, { NULL }, 0 },
-    { "retention_days", "", 1, 36500, { NULL }, 0 },
-    { "opt_out", "", 0, 0, { NULL }, 0 },
-    { "guard", "60", 0, 100000, { NULL }, 0 },
-    { "echo", "takeover", 0, 0, { "takeover", "ignore", NULL }, 0 },
-    { "typing", "on", 0, 0, { "on", "off", NULL }, 0 },
-};
 
 
 static int tenant_status(ctl_t *ctl, const char *slug, const char *status);
 static int tenant_assign(const char *word, const char *params[]);
-static int tenant_file(const tenant_field_t *field, const char *path,
+static int tenant_file(const tenants_field_t *field, const char *path,
     const char **text);
-static int tenant_check(const tenant_field_t *field, const char *value);
-static int tenant_number(const tenant_field_t *field, const char *value);
+static int tenant_check(const tenants_field_t *field, const char *value);
 static int tenant_hold(ctl_t *ctl, const char *slug, const char *held);
 static int tenant_change(ctl_t *ctl, const char *sql, const char *params[],
     int nparams);
@@ -72,27 +41,6 @@ static const char  tenant_show[] =
     " echo, typing,"
     " prompt,"
     " created_at, updated_at FROM tenants WHERE slug = $1";
-
-/* In the order of tenant_fields. */
-static const char  tenant_set[] =
-    "UPDATE tenants SET weight = coalesce($2::integer, weight),"
-    " cap = coalesce($3::integer, cap),"
-    " quota_minute = coalesce($4::integer, quota_minute),"
-    " quota_day = coalesce($5::integer, quota_day),"
-    " worker = coalesce($6, worker), mid_turn = coalesce($7, mid_turn),"
-    " name = nullif(coalesce($8, name), ''),"
-    " prompt = nullif(coalesce($9, prompt), ''),"
-    " model = nullif(coalesce($10, model), ''),"
-    " time_zone = nullif(coalesce($11, time_zone), ''),"
-    " retention_days = "
-    "  nullif(coalesce($12, retention_days::text), '')::integer,"
-    " opt_out = nullif(coalesce($13, opt_out), ''),"
-    " guard = coalesce($14::integer, guard), echo = coalesce($15, echo),"
-    " typing = coalesce($16, typing)"
-    " WHERE slug = $1"
-    /* which says so where it knows no such zone */
-    "  AND coalesce(now() AT TIME ZONE nullif($11, ''), now()) IS NOT NULL"
-    " RETURNING " SETTINGS_COLUMNS;
 
 static const char  tenant_held[] =
     "UPDATE tenants SET held = $2::boolean"
@@ -156,7 +104,7 @@ int
 ctl_tenant_set(ctl_t *ctl, int argc, char **argv)
 {
     int          i;
-    const char  *params[1 + TENANT_NFIELDS] = { NULL };
+    const char  *params[TENANTS_NPARAMS] = { NULL };
 
     if (argc < 2) {
         return CTL_USAGE;
@@ -170,7 +118,7 @@ ctl_tenant_set(ctl_t *ctl, int argc, char **argv)
         }
     }
 
-    return tenant_change(ctl, tenant_set, params, 1 + TENANT_NFIELDS);
+    return tenant_change(ctl, tenants_update, params, TENANTS_NPARAMS);
 }
 
 
@@ -225,9 +173,10 @@ tenant_status(ctl_t *ctl, const char *slug, const char *status)
 static int
 tenant_assign(const char *word, const char *params[])
 {
-    size_t                 i, len;
-    const char            *value;
-    const tenant_field_t  *field;
+    int                     i;
+    size_t                  len;
+    const char             *value;
+    const tenants_field_t  *field;
 
     len = strcspn(word, "=");
 
@@ -235,31 +184,29 @@ tenant_assign(const char *word, const char *params[])
         return ctl_fail("\"%s\" is not FIELD=VALUE", word);
     }
 
-    value = word + len + 1;
-
-    for (i = 0; i < TENANT_NFIELDS; i++) {
-        field = &tenant_fields[i];
-
-        if (strlen(field->name) == len && memcmp(field->name, word, len) == 0)
-        {
-            params[1 + i] = *value == '\0' ? field->initial : value;
-
-            return *value != '\0' && field->file
-                   ? tenant_file(field, value, &params[1 + i])
-                   : tenant_check(field, params[1 + i]);
-        }
+    i = tenants_field((setter_str_t) { len, word });
+    if (i == -1) {
+        return ctl_fail("there is no field \"%.*s\": " TENANTS_NAMES
+                        " may be set", (int) len, word);
     }
 
-    return ctl_fail("there is no field \"%.*s\": weight, cap, quota_minute, "
-                    "quota_day, worker, mid_turn, name, prompt, model, "
-                    "time_zone, retention_days, opt_out, guard, echo and "
-                    "typing may be set", (int) len, word);
+    value = word + len + 1;
+    field = &tenants_fields[i];
+    params[1 + i] = *value == '\0' ? field->initial : value;
+
+    if (*value != '\0' && field->file
+        && tenant_file(field, value, &params[1 + i]) != CTL_OK)
+    {
+        return CTL_FAILED;
+    }
+
+    return tenant_check(field, params[1 + i]);
 }
 
 
 /* Its text is the process's, which ends soon. */
 static int
-tenant_file(const tenant_field_t *field, const char *path, const char **text)
+tenant_file(const tenants_field_t *field, const char *path, const char **text)
 {
     FILE        *file;
     size_t       len;
@@ -294,43 +241,16 @@ tenant_file(const tenant_field_t *field, const char *path, const char **text)
 
 
 static int
-tenant_check(const tenant_field_t *field, const char *value)
+tenant_check(const tenants_field_t *field, const char *value)
 {
-    int  i;
+    char  error[256];
 
-    if (field->words[0] == NULL) {
-        return field->max > 0 && *value != '\0'
-               ? tenant_number(field, value) : CTL_OK;
+    if (tenants_check(field, value, error, sizeof(error)) == NULL) {
+        return CTL_OK;
     }
 
-    for (i = 0; field->words[i] != NULL; i++) {
-        if (strcmp(field->words[i], value) == 0) {
-            return CTL_OK;
-        }
-    }
-
-    return ctl_fail("%s is %s or %s, not \"%s\"", field->name,
-                    field->words[0], field->words[1], value);
-}
-
-
-static int
-tenant_number(const tenant_field_t *field, const char *value)
-{
-    char  *end;
-    long   number;
-
-    errno = 0;
-    number = strtol(value, &end, 10);
-
-    if (errno != 0 || end == value || *end != '\0' || number < field->min
-        || number > field->max)
-    {
-        return ctl_fail("%s is a number from %ld to %ld, not \"%s\"",
-                        field->name, field->min, field->max, value);
-    }
-
-    return CTL_OK;
+    return field->file ? ctl_fail("%s", error)
+                       : ctl_fail("%s, not \"%s\"", error, value);
 }
 
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "reply/call.h"
+#include "reply/channels.h"
 #include "reply/inbound.h"
 #include "reply/kind.h"
 #include "runtime/log.h"
@@ -18,6 +19,7 @@
 #define CALL_REDIS_MS   5000
 #define CALL_KEEP       "1000"      /* answers a stream has at most, about */
 #define CALL_KEEP_MS    "60000"     /* after the last one */
+#define CALL_NADD       20          /* words of the command, at most */
 
 
 enum {
@@ -32,8 +34,10 @@ static const setter_json_path_t  call_paths[CALL_NPATHS] = {
 };
 
 static const call_t *const  calls[] = {
+    &call_channels,
     &call_conversations,
-    &call_job
+    &call_job,
+    &call_tenants
 };
 
 
@@ -43,8 +47,15 @@ static int call_is_stream(const turn_t *turn, setter_str_t key);
 static int call_is_late(setter_str_t deadline);
 static int call_find(turn_t *turn, const setter_json_value_t *values,
     call_answer_t *answer);
+static int call_problem_end(call_answer_t *answer, int status,
+    setter_buf_t *buf);
+static setter_str_t call_text(const char *text);
 static turn_end_e call_reply(turn_t *turn, const turn_job_t *job,
-    setter_str_t stream, const call_answer_t *answer);
+    setter_str_t stream, call_answer_t *answer);
+static int call_fields(const char *fields[][2], size_t n, const char *argv[],
+    size_t argvlen[]);
+static int call_seal(turn_t *turn, const turn_job_t *job,
+    setter_str_t *body);
 static int call_command(turn_t *turn, int argc, const char **argv,
     const size_t *argvlen);
 
@@ -160,8 +171,8 @@ call_find(turn_t *turn, const setter_json_value_t *values,
         }
     }
 
-    return call_error(answer, 501,
-                      CALL_ERROR("This version of the workers cannot tell"));
+    return call_problem(turn, answer, 501, "Not Implemented",
+                        "this version of the workers knows no such call");
 }
 
 
@@ -180,59 +191,190 @@ int
 call_problem(turn_t *turn, call_answer_t *answer, int status,
     const char *title, const char *detail)
 {
-    const char  *body;
+    setter_buf_t  buf;
 
-    /* neither has what JSON would escape */
-    body = arena_printf(turn->claim->arena, "{\"type\":\"about:blank\","
-                        "\"title\":\"%s\",\"status\":%d%s%s%s}", title, status,
-                        detail != NULL ? ",\"detail\":\"" : "",
-                        detail != NULL ? detail : "",
-                        detail != NULL ? "\"" : "");
-    if (body == NULL) {
-        return -1;
-    }
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena), 128);
 
+    setter_buf_text(&buf, "{\"type\":\"about:blank\"");
+    setter_json_member(&buf, "title", call_text(title));
+    setter_json_name(&buf, "status");
+    setter_buf_number(&buf, status);
+    setter_json_member(&buf, "detail", call_text(detail));
+
+    return call_problem_end(answer, status, &buf);
+}
+
+
+int
+call_invalid(turn_t *turn, call_answer_t *answer, const char *field,
+    const char *detail)
+{
+    setter_buf_t  buf;
+
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena), 256);
+
+    setter_buf_text(&buf, "{\"type\":\"about:blank\","
+                    "\"title\":\"Unprocessable Content\",\"status\":422");
+    setter_json_member(&buf, "detail", call_text(detail));
+    setter_buf_text(&buf, ",\"errors\":[{");
+    setter_json_member(&buf, "field", call_text(field));
+    setter_json_member(&buf, "detail", call_text(detail));
+    setter_buf_text(&buf, "}]");
+
+    return call_problem_end(answer, 422, &buf);
+}
+
+
+static int
+call_problem_end(call_answer_t *answer, int status, setter_buf_t *buf)
+{
+    setter_buf_byte(buf, '}');
+
+    answer->status = status;
+    answer->type = CALL_PROBLEM;
+    answer->body.data = buf->data;
+    answer->body.len = buf->len;
+
+    return buf->failed ? -1 : 0;
+}
+
+
+static setter_str_t
+call_text(const char *text)
+{
+    return (setter_str_t) { text != NULL ? strlen(text) : 0, text };
+}
+
+
+int
+call_not_found(call_answer_t *answer)
+{
     answer->type = CALL_PROBLEM;
 
-    return call_error(answer, status, body);
+    return call_error(answer, 404, "{\"type\":\"about:blank\","
+                      "\"title\":\"Not Found\",\"status\":404}");
+}
+
+
+int
+call_not_allowed(call_answer_t *answer, const char *allow)
+{
+    answer->type = CALL_PROBLEM;
+    answer->allow = allow;
+
+    return call_error(answer, 405, "{\"type\":\"about:blank\","
+                      "\"title\":\"Method Not Allowed\",\"status\":405}");
+}
+
+
+int
+call_body(turn_t *turn, call_answer_t *answer, int status, const char *text,
+    const char *etag)
+{
+    answer->status = status;
+    answer->body.len = strlen(text);
+    answer->body.data = arena_copy(turn->claim->arena, text,
+                                   answer->body.len);
+
+    if (etag != NULL) {
+        answer->etag = arena_printf(turn->claim->arena, "\"%s\"", etag);
+
+        if (answer->etag == NULL) {
+            return -1;
+        }
+    }
+
+    return answer->body.data != NULL ? 0 : -1;
 }
 
 
 /* A stream that nobody reads any more is soon gone. */
 static turn_end_e
 call_reply(turn_t *turn, const turn_job_t *job, setter_str_t stream,
-    const call_answer_t *answer)
+    call_answer_t *answer)
 {
-    size_t       i, argvlen[14];
-    const char  *key, *status;
+    int          argc;
+    size_t       argvlen[CALL_NADD];
+    const char  *key, *status, *argv[CALL_NADD];
 
     key = arena_copy(turn->claim->arena, stream.data, stream.len);
     status = arena_printf(turn->claim->arena, "%d", answer->status);
 
-    if (key == NULL || status == NULL) {
+    if (key == NULL || status == NULL
+        || (answer->secret && call_seal(turn, job, &answer->body) != 0))
+    {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
-    const char  *add[14] = {
-        "XADD", key, "MAXLEN", "~", CALL_KEEP, "*", "id", job->id,
-        "status", status,
-        "type", answer->type != NULL ? answer->type : "application/json",
-        "body", answer->body.data
+    const char  *fields[][2] = {
+        { "XADD", key }, { "MAXLEN", "~" }, { CALL_KEEP, "*" },
+        { "id", job->id }, { "status", status },
+        { "type", answer->type != NULL ? answer->type : "application/json" },
+        { "etag", answer->etag }, { "location", answer->location },
+        { "allow", answer->allow },
+        { answer->secret ? "sealed" : "body", answer->body.data }
     };
     const char  *keep[3] = { "PEXPIRE", key, CALL_KEEP_MS };
 
-    for (i = 0; i < 13; i++) {
-        argvlen[i] = strlen(add[i]);
-    }
-    argvlen[13] = answer->body.len;
+    argc = call_fields(fields, sizeof(fields) / sizeof(fields[0]), argv,
+                       argvlen);
+    argvlen[argc - 1] = answer->body.len;
 
-    if (call_command(turn, 14, add, argvlen) != 0
+    if (call_command(turn, argc, argv, argvlen) != 0
         || call_command(turn, 3, keep, NULL) != 0)
     {
         return turn_ends(turn, TURN_BACK, -1, "Redis was away");
     }
 
     return TURN_DONE;
+}
+
+
+/* Those that are there. */
+static int
+call_fields(const char *fields[][2], size_t n, const char *argv[],
+    size_t argvlen[])
+{
+    int     argc, k;
+    size_t  i;
+
+    for (i = 0, argc = 0; i < n; i++) {
+        for (k = 0; k < 2 && fields[i][1] != NULL; k++, argc++) {
+            argv[argc] = fields[i][k];
+            argvlen[argc] = strlen(argv[argc]);
+        }
+    }
+
+    return argc;
+}
+
+
+/* For nginx, which has the key that is derived for it. */
+static int
+call_seal(turn_t *turn, const turn_job_t *job, setter_str_t *body)
+{
+    const char         *context;
+    setter_buf_t        buf;
+    setter_seal_key_t   key;
+
+    context = arena_printf(turn->claim->arena, "answer/%s", job->id);
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena), 0);
+
+    if (context == NULL
+        || setter_seal_key_derive(&key, &turn->worker->master->keys[0],
+                                  CHANNELS_KEY) != SETTER_OK
+        || setter_seal(&buf, &key, call_text(context), *body) != SETTER_OK)
+    {
+        return -1;
+    }
+
+    /* argv's texts end in a NUL */
+    setter_buf_byte(&buf, '\0');
+
+    body->data = buf.data;
+    body->len = buf.len - 1;
+
+    return buf.failed ? -1 : 0;
 }
 
 

@@ -9,11 +9,15 @@
 #include "reply/turn.h"
 
 
-/* HTTP status and JSON text; the text's memory is the turn's. */
+/* HTTP status and JSON text; the texts' memory is the turn's. */
 typedef struct {
     int           status;
     setter_str_t  body;
     const char   *type;             /* NULL: application/json */
+    const char   *etag;             /* header lines, or NULL */
+    const char   *location;
+    const char   *allow;
+    unsigned      secret:1;         /* nobody but nginx is to read the body */
 } call_answer_t;
 
 typedef struct {
@@ -40,8 +44,23 @@ int call_problem(turn_t *turn, call_answer_t *answer, int status,
     const char *title, const char *detail);
 
 
+/* 404; 405, with the methods that there are; both 0. */
+int call_not_found(call_answer_t *answer);
+int call_not_allowed(call_answer_t *answer, const char *allow);
+
+/* 422, of that field.  0, or -1: no memory. */
+int call_invalid(turn_t *turn, call_answer_t *answer, const char *field,
+    const char *detail);
+
+/* A body, and its version where etag is not NULL.  0, or -1: no memory. */
+int call_body(turn_t *turn, call_answer_t *answer, int status,
+    const char *text, const char *etag);
+
+
+extern const call_t  call_channels;
 extern const call_t  call_conversations;
 extern const call_t  call_job;
+extern const call_t  call_tenants;
 
 
 #endif /* CALL_H */

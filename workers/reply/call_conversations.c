@@ -8,58 +8,41 @@
  *                       not sent is dropped by the fence
  *   POST ID/release     the model answers the next message again
  *
- * args: {"method":…,"path":…,"query":…}, the last as it stood in the URL.
  * Row-level security has the tenant too; both have to be right.
  */
 
 #include <string.h>
 
-#include "reply/call.h"
+#include "reply/call_ask.h"
 #include "reply/unit.h"
-#include "setter_form.h"
-#include "setter_json.h"
 
 
-#define CONVERSATIONS_LIMIT  50
-#define CONVERSATIONS_MAX    200
+#define CONVERSATIONS_LIMIT  "50"
 
 
+/* The parameters of a query. */
 enum {
-    ARGS_METHOD,
-    ARGS_PATH,
-    ARGS_QUERY,
-    ARGS_NPATHS
+    QUERY_LIMIT,
+    QUERY_AFTER,
+    QUERY_STATE,
+    QUERY_N
 };
-
-static const setter_json_path_t  args_paths[ARGS_NPATHS] = {
-    { "method", 0 },
-    { "path", 0 },
-    { "query", 0 },
-};
-
-/* What was asked; NULL: it was not said. */
-typedef struct {
-    const char  *id;
-    const char  *limit;
-    const char  *after;
-    const char  *state;
-    int          post;
-} conversations_ask_t;
 
 
 static int conversations_run(turn_t *turn, setter_str_t args,
     call_answer_t *answer);
-static int conversations_route(turn_t *turn, setter_str_t path,
-    conversations_ask_t *ask, call_answer_t *answer);
+static int conversations_one(turn_t *turn, const call_ask_t *ask,
+    const char **query, call_answer_t *answer);
 static int conversations_select(turn_t *turn, const char *sql, int n,
-    const conversations_ask_t *ask, call_answer_t *answer);
-static const char *conversations_query(turn_t *turn, setter_str_t query,
-    conversations_ask_t *ask);
-static const char *conversations_option(turn_t *turn,
-    const setter_form_field_t *field, conversations_ask_t *ask);
-static int conversations_is_limit(setter_str_t text);
-static int conversations_not_found(call_answer_t *answer);
+    const char *id, const char **query, call_answer_t *answer);
+static const char *conversations_state(setter_str_t value);
 
+
+static const call_option_t  conversations_query[QUERY_N] = {
+    { "limit", call_limit },
+    { "after", call_after },
+    { "state", conversations_state },
+};
 
 const call_t  call_conversations = { "conversations", conversations_run };
 
@@ -124,201 +107,90 @@ static const char  release_sql[] = GIVE("false");
 static int
 conversations_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 {
-    const char           *wrong;
-    conversations_ask_t   ask;
-    setter_json_value_t   values[ARGS_NPATHS];
+    int          rc;
+    call_ask_t   ask;
+    const char  *query[QUERY_N] = { CONVERSATIONS_LIMIT, NULL, NULL };
 
-    if (setter_json_read(args.data, args.len, SETTER_JSON_REPAIR, args_paths,
-                         ARGS_NPATHS, values, NULL,
-                         arena_alloc(turn->claim->arena))
-        != SETTER_JSON_OK)
+    rc = call_ask(turn, "conversations", args, &ask, answer);
+
+    if (rc == 1) {
+        rc = call_query(turn, &ask, conversations_query, QUERY_N, query,
+                        answer);
+    }
+
+    if (rc != 1) {
+        return rc;
+    }
+
+    if (ask.path[0].len > 0) {
+        return conversations_one(turn, &ask, query, answer);
+    }
+
+    return setter_str_is(ask.method, "GET")
+           ? conversations_select(turn, list_sql, 4, query[QUERY_AFTER],
+                                  query, answer)
+           : call_not_allowed(answer, "GET");
+}
+
+
+static int
+conversations_one(turn_t *turn, const call_ask_t *ask, const char **query,
+    call_answer_t *answer)
+{
+    const char    *id, *sql;
+    setter_str_t   verb;
+
+    verb = ask->path[1];
+    sql = verb.len == 0 ? show_sql
+          : setter_str_is(verb, "takeover") ? takeover_sql
+          : setter_str_is(verb, "release") ? release_sql : NULL;
+
+    if (sql == NULL || ask->path[2].len > 0
+        || !setter_uuid_valid(ask->path[0]))
     {
-        return conversations_not_found(answer);
+        return call_not_found(answer);
     }
 
-    memset(&ask, 0, sizeof(ask));
-    ask.limit = unit_number(turn, CONVERSATIONS_LIMIT);
-    ask.post = setter_str_is(values[ARGS_METHOD].text, "POST");
-
-    wrong = conversations_query(turn, values[ARGS_QUERY].text, &ask);
-    if (wrong != NULL) {
-        return call_problem(turn, answer, 400, "Bad Request", wrong);
+    if (!setter_str_is(ask->method, sql == show_sql ? "GET" : "POST")) {
+        return call_not_allowed(answer, sql == show_sql ? "GET" : "POST");
     }
 
-    return conversations_route(turn, values[ARGS_PATH].text, &ask, answer);
+    id = arena_copy(turn->claim->arena, ask->path[0].data, ask->path[0].len);
+
+    return id != NULL
+           ? conversations_select(turn, sql, 3, id, query, answer) : -1;
 }
 
 
+/* id: of one, or of the last of the page before. */
 static int
-conversations_route(turn_t *turn, setter_str_t path,
-    conversations_ask_t *ask, call_answer_t *answer)
+conversations_select(turn_t *turn, const char *sql, int n, const char *id,
+    const char **query, call_answer_t *answer)
 {
-    setter_str_t  id, verb;
+    int          rc;
+    pg_query_t   select;
+    pg_answer_t  row;
 
-    id = path;
+    select = (pg_query_t) {
+        sql, n, { turn->tenant, query[QUERY_LIMIT], id, query[QUERY_STATE] } };
 
-    if (path.len == 0) {
-        return ask->post
-               ? call_problem(turn, answer, 405, "Method Not Allowed", NULL)
-               : conversations_select(turn, list_sql, 4, ask, answer);
-    }
-
-    if (id.len > SETTER_UUID_LEN) {
-        id.len = SETTER_UUID_LEN;
-    }
-
-    verb.data = path.data + id.len;
-    verb.len = path.len - id.len;
-    ask->id = arena_copy(turn->claim->arena, id.data, id.len);
-
-    if (ask->id == NULL) {
-        return -1;
-    }
-
-    if (!setter_uuid_valid(id)) {
-        return conversations_not_found(answer);
-    }
-
-    if (verb.len == 0 && !ask->post) {
-        return conversations_select(turn, show_sql, 3, ask, answer);
-    }
-
-    if (ask->post && setter_str_is(verb, "/takeover")) {
-        return conversations_select(turn, takeover_sql, 3, ask, answer);
-    }
-
-    if (ask->post && setter_str_is(verb, "/release")) {
-        return conversations_select(turn, release_sql, 3, ask, answer);
-    }
-
-    return verb.len == 0 || setter_str_is(verb, "/takeover")
-           || setter_str_is(verb, "/release")
-           ? call_problem(turn, answer, 405, "Method Not Allowed", NULL)
-           : conversations_not_found(answer);
-}
-
-
-static int
-conversations_select(turn_t *turn, const char *sql, int n,
-    const conversations_ask_t *ask, call_answer_t *answer)
-{
-    const char   *text;
-    pg_query_t    query;
-    pg_answer_t   row;
-
-    query = (pg_query_t) {
-        sql, n, { turn->tenant, ask->limit,
-                  ask->id != NULL ? ask->id : ask->after, ask->state } };
-
-    if (unit_once(turn, &query, 1, &row) != RECORD_OK) {
+    if (unit_once(turn, &select, 1, &row) != RECORD_OK) {
         return call_problem(turn, answer, 503, "Service Unavailable",
                             "the record did not answer");
     }
 
-    if (pg_rows(&row, 0) == 0) {
-        pg_clear(&row);
-        return conversations_not_found(answer);
-    }
+    rc = pg_rows(&row, 0) == 0 ? call_not_found(answer)
+         : call_body(turn, answer, 200, pg_text(&row, 0, 0, 0), NULL);
 
-    text = pg_text(&row, 0, 0, 0);
-    answer->status = 200;
-    answer->body.len = strlen(text);
-    answer->body.data = arena_copy(turn->claim->arena, text,
-                                   answer->body.len);
     pg_clear(&row);
 
-    return answer->body.data != NULL ? 0 : -1;
-}
-
-
-/* NULL, or what is wrong with it. */
-static const char *
-conversations_query(turn_t *turn, setter_str_t query,
-    conversations_ask_t *ask)
-{
-    size_t                i, n;
-    const char           *wrong;
-    setter_form_field_t  *fields;
-
-    if (query.len == 0) {
-        return NULL;
-    }
-
-    if (setter_form_read(query, &fields, &n,
-                         arena_alloc(turn->claim->arena))
-        != SETTER_OK)
-    {
-        return "the query cannot be read";
-    }
-
-    for (i = 0, wrong = NULL; i < n && wrong == NULL; i++) {
-        wrong = conversations_option(turn, &fields[i], ask);
-    }
-
-    return wrong;
+    return rc;
 }
 
 
 static const char *
-conversations_option(turn_t *turn, const setter_form_field_t *field,
-    conversations_ask_t *ask)
+conversations_state(setter_str_t value)
 {
-    const char  *value;
-
-    value = arena_copy(turn->claim->arena, field->value.data,
-                       field->value.len);
-    if (value == NULL) {
-        return "no memory";
-    }
-
-    if (setter_str_is(field->name, "limit")) {
-        ask->limit = value;
-        return conversations_is_limit(field->value)
-               ? NULL : "limit: a number from 1 to 200";
-    }
-
-    if (setter_str_is(field->name, "after")) {
-        ask->after = value;
-        return setter_uuid_valid(field->value) ? NULL
-                                               : "after: a conversation's id";
-    }
-
-    if (setter_str_is(field->name, "state")) {
-        ask->state = value;
-        return setter_str_is(field->value, "taken_over")
-               || setter_str_is(field->value, "held")
-               ? NULL : "state: taken_over or held";
-    }
-
-    return "the query has what is not known: limit, after and state are";
-}
-
-
-static int
-conversations_is_limit(setter_str_t text)
-{
-    int     limit;
-    size_t  i;
-
-    for (i = 0, limit = 0; i < text.len && i < 4; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9') {
-            return 0;
-        }
-
-        limit = 10 * limit + (text.data[i] - '0');
-    }
-
-    return i == text.len && limit >= 1 && limit <= CONVERSATIONS_MAX;
-}
-
-
-static int
-conversations_not_found(call_answer_t *answer)
-{
-    static const char  body[] =
-        "{\"type\":\"about:blank\",\"title\":\"Not Found\",\"status\":404}";
-
-    answer->type = CALL_PROBLEM;
-
-    return call_error(answer, 404, body);
+    return setter_str_is(value, "taken_over") || setter_str_is(value, "held")
+           ? NULL : "state: taken_over or held";
 }

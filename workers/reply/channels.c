@@ -14,6 +14,41 @@ static queue_result_e channels_write(redis_t *redis, const char *hash,
     const char *value);
 
 
+int
+channels_seal(setter_buf_t *sealed, const setter_seal_key_t *master,
+    int signing, const char *const where[3], setter_str_t text,
+    arena_t *arena)
+{
+    const char         *context;
+    setter_str_t        place;
+    setter_seal_key_t   key;
+
+    context = channels_context(signing, where, arena);
+
+    if (context == NULL
+        || (signing
+            && setter_seal_key_derive(&key, master, CHANNELS_KEY)
+               != SETTER_OK))
+    {
+        return SETTER_NO_MEMORY;
+    }
+
+    place.data = context;
+    place.len = strlen(context);
+
+    return setter_seal(sealed, signing ? &key : master, place, text);
+}
+
+
+const char *
+channels_context(int signing, const char *const where[3], arena_t *arena)
+{
+    return signing ? arena_printf(arena, "signing/%s/%s", where[0], where[1])
+           : arena_printf(arena, "credential/%s/%s/%s", where[0], where[1],
+                          where[2]);
+}
+
+
 queue_result_e
 channels_publish(redis_t *redis, const queue_settings_t *settings,
     const char *provider, const char *address, const char *tenant)

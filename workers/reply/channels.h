@@ -12,12 +12,70 @@
 #define CHANNELS_H
 
 #include "queue/queue.h"
+#include "runtime/arena.h"
+#include "setter_seal.h"
 
 
 /* tenant NULL: the address is nobody's any more. */
 queue_result_e channels_publish(redis_t *redis,
     const queue_settings_t *settings, const char *provider,
     const char *address, const char *tenant);
+
+/* The fields of a channel, in the order of the statements' parameters. */
+enum {
+    CHANNELS_TENANT,
+    CHANNELS_PROVIDER,
+    CHANNELS_ADDRESS,
+    CHANNELS_ACCOUNT,
+    CHANNELS_BASE_URL,
+    CHANNELS_CREDENTIAL,
+    CHANNELS_SIGNING,
+    CHANNELS_PREFERRED,
+    CHANNELS_NFIELDS
+};
+
+extern const char *const  channels_fields[CHANNELS_NFIELDS];
+
+/*
+ * Statements: the first takes the fields, the second the version that the row
+ * must have behind them (NULL: any), the third as far as the address and then
+ * the version.  Each gives "removed" and id of the row, or no row.  The last
+ * takes tenant and provider, and gives what is sealed for
+ * channels_publish_signing().
+ */
+#define CHANNELS_NPARAMS  (CHANNELS_NFIELDS + 1)
+#define CHANNELS_NDELETE  4
+
+extern const char  channels_insert[];
+extern const char  channels_update[];
+extern const char  channels_delete[];
+extern const char  channels_secrets[];
+
+/* An SQL expression: the version of the row. */
+#define CHANNELS_VERSION  "extract(epoch FROM updated_at)::text"
+
+/* NULL, or what an address has to be. */
+const char *channels_wrong(const char *address);
+
+/* What PostgreSQL's message says of a field, or NULL: nothing of that kind. */
+const char *channels_reason(const char *message);
+
+
+/* What the key of signing secrets, which nginx has, is derived for. */
+#define CHANNELS_KEY  "setter signing"
+
+/*
+ * The text that a channel's secret is sealed for; where: tenant, provider and
+ * address.  NULL: no memory.
+ */
+const char *channels_context(int signing, const char *const where[3],
+    arena_t *arena);
+
+/* Seals a channel's credential, or signing secrets.  As setter_seal(). */
+int channels_seal(setter_buf_t *sealed, const setter_seal_key_t *master,
+    int signing, const char *const where[3], setter_str_t text,
+    arena_t *arena);
+
 
 /* sealed NULL: there are none. */
 queue_result_e channels_publish_signing(redis_t *redis,

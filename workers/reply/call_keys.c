@@ -1,0 +1,213 @@
+/*
+ * The keys of a tenant, below "tenants/SLUG/keys":
+ *
+ *   GET          all of them, by what they end in
+ *   POST         {"name":…} makes one; the answer alone has its text, sealed
+ *                for nginx
+ *   DELETE ID    revokes it
+ */
+
+#include <string.h>
+
+#include "reply/call_registry.h"
+#include "reply/tenants.h"
+#include "reply/unit.h"
+#include "setter_apikey.h"
+
+
+#define KEYS_ENDING  4
+
+
+static int keys_add(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int keys_insert(turn_t *turn, const char *text, const char *name,
+    call_answer_t *answer);
+static int keys_made(turn_t *turn, const pg_answer_t *row, const char *member,
+    const char *text, call_answer_t *answer);
+static int keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer);
+
+
+static const char  list_sql[] =
+    "SELECT json_build_object('keys', coalesce(json_agg(json_build_object("
+    "  'id', id, 'name', name, 'ending', ending, 'created_at', created_at,"
+    "  'revoked_at', revoked_at) ORDER BY id), '[]'::json))"
+    " FROM keys WHERE tenant = $1";
+
+static const char  insert_sql[] =
+    "INSERT INTO keys (tenant, hash, name, ending) VALUES ($1, $2, $3, $4)"
+    " RETURNING id";
+
+static const char  revoke_sql[] =
+    "UPDATE keys SET revoked_at = coalesce(revoked_at, now())"
+    " WHERE tenant = $1 AND id::text = $2 RETURNING tenant || '/' || hash";
+
+
+int
+call_keys(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    pg_query_t  select;
+
+    if (ask->path[2].len > 0) {
+        return setter_str_is(ask->method, "DELETE")
+               ? keys_revoke(turn, ask->path[2], answer)
+               : call_not_allowed(answer, "DELETE");
+    }
+
+    if (setter_str_is(ask->method, "POST")) {
+        return keys_add(turn, ask, answer);
+    }
+
+    if (!setter_str_is(ask->method, "GET")) {
+        return call_not_allowed(answer, "GET, POST");
+    }
+
+    select = (pg_query_t) { list_sql, 1, { turn->tenant } };
+
+    return call_registry_list(turn, &select, answer);
+}
+
+
+static int
+keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    int                  rc;
+    char                 text[SETTER_APIKEY_MAX + 1];
+    const char          *name;
+    setter_str_t         slug;
+    setter_json_value_t  value;
+
+    static const setter_json_path_t  path = { "name", 0 };
+
+    rc = call_registry_read(turn, ask, &path, 1, &value, answer);
+    if (rc != 1) {
+        return rc;
+    }
+
+    name = value.type == SETTER_JSON_ABSENT ? ""
+           : call_registry_text(turn, &value, 0, "");
+
+    if (name == NULL || strlen(name) > 100) {
+        return call_invalid(turn, answer, "name",
+                            "name is a text of up to 100 characters");
+    }
+
+    /* nobody else may read it on its way back */
+    if (turn->worker->master->n == 0) {
+        return call_problem(turn, answer, 501, "Not Implemented",
+                            "keys are made here where the workers have "
+                            "SETTER_MASTER_KEY and nginx setter_signing_key");
+    }
+
+    slug.data = turn->tenant;
+    slug.len = strlen(turn->tenant);
+
+    if (setter_apikey_make(text, slug) != SETTER_OK) {
+        return call_problem(turn, answer, 503, "Service Unavailable",
+                            "the system gives no random bytes");
+    }
+
+    return keys_insert(turn, text, *name == '\0' ? NULL : name, answer);
+}
+
+
+static int
+keys_insert(turn_t *turn, const char *text, const char *name,
+    call_answer_t *answer)
+{
+    int              rc;
+    char             member[SETTER_APIKEY_MEMBER_MAX + 1];
+    pg_query_t       insert;
+    pg_answer_t      row;
+    setter_apikey_t  key;
+
+    if (setter_apikey_read(&key, (setter_str_t) { strlen(text), text })
+        != SETTER_OK)
+    {
+        return -1;
+    }
+
+    setter_apikey_member(member, &key);
+
+    insert = (pg_query_t) {
+        insert_sql, 4, { turn->tenant, strchr(member, '/') + 1, name,
+                         text + strlen(text) - KEYS_ENDING } };
+
+    rc = pg_run(turn->tenant, &insert, 1, unit_timeout_ms(turn), &row)
+         == PG_OK ? keys_made(turn, &row, member, text, answer)
+                  : call_registry_away(turn, &row, answer);
+
+    pg_clear(&row);
+
+    return rc;
+}
+
+
+static int
+keys_made(turn_t *turn, const pg_answer_t *row, const char *member,
+    const char *text, call_answer_t *answer)
+{
+    char         error[TENANTS_ERROR];
+    const char  *wrong, *id;
+
+    id = pg_text(row, 0, 0, 0);
+    wrong = tenants_member(turn->worker->redis, &turn->worker->queue, "SADD",
+                           turn->tenant, "keys", member, error);
+
+    if (wrong != NULL) {
+        return call_unpublished(turn, wrong, answer);
+    }
+
+    answer->status = 201;
+    answer->secret = 1;
+    answer->location = arena_printf(turn->claim->arena,
+                                    "/api/tenants/%s/keys/%s", turn->tenant,
+                                    id);
+    answer->body.data = arena_printf(turn->claim->arena,
+                                     "{\"id\":%s,\"key\":\"%s\"}", id, text);
+
+    if (answer->body.data == NULL || answer->location == NULL) {
+        return -1;
+    }
+
+    answer->body.len = strlen(answer->body.data);
+
+    return 0;
+}
+
+
+static int
+keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer)
+{
+    int           rc;
+    char          error[TENANTS_ERROR];
+    const char   *wrong, *which;
+    pg_query_t    update;
+    pg_answer_t   row;
+
+    which = arena_copy(turn->claim->arena, id.data, id.len);
+    if (which == NULL) {
+        return -1;
+    }
+
+    update = (pg_query_t) { revoke_sql, 2, { turn->tenant, which } };
+
+    if (pg_run(turn->tenant, &update, 1, unit_timeout_ms(turn), &row)
+        != PG_OK)
+    {
+        rc = call_registry_away(turn, &row, answer);
+
+    } else if (pg_rows(&row, 0) == 0) {
+        rc = call_not_found(answer);
+
+    } else {
+        wrong = tenants_member(turn->worker->redis, &turn->worker->queue,
+                               "SREM", turn->tenant, "keys",
+                               pg_text(&row, 0, 0, 0), error);
+        rc = wrong == NULL ? call_body(turn, answer, 204, "", NULL)
+             : call_unpublished(turn, wrong, answer);
+    }
+
+    pg_clear(&row);
+
+    return rc;
+}
