@@ -102,7 +102,8 @@ subtest 'chat: a completion' => sub {
             { role => 'user', content => "na\x{ef}ve" },
             { role => 'user', content => [
                 { type => 'text', text => 'second' },
-                { type => 'image_url', image_url => { url => 'x' } } ] },
+                { type => 'image_url', image_url => {
+                    url => 'data:image/png;base64,aGVsbG8=' } } ] },
         ] });
     my $choice = $answer->{choices}[0];
     my $usage = $answer->{usage};
@@ -111,7 +112,8 @@ subtest 'chat: a completion' => sub {
     is $answer->{object}, 'chat.completion', 'object';
     is $answer->{model}, 'gpt-4o-mini', 'model';
     like $answer->{id}, qr/^chatcmpl-/, 'id';
-    is $choice->{message}{content}, "na\x{ef}ve\nsecond",
+    is $choice->{message}{content},
+        "na\x{ef}ve\nsecond\n(image/png of 5 bytes)",
         'repeats the user since the last answer, a line each';
     is $choice->{finish_reason}, 'stop', 'finish_reason';
     is_deeply $choice->{message}{annotations}, [], 'annotations';

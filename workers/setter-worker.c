@@ -10,6 +10,7 @@
 
 #include "reply/claim.h"
 #include "reply/lease.h"
+#include "reply/media.h"
 #include "reply/forget.h"
 #include "reply/once.h"
 #include "reply/typing.h"
@@ -52,6 +53,7 @@ typedef struct {
     long         db_pool;
     long         reconcile_ms;
     long         forget_ms;
+    media_settings_t  media;
     const char  *log_level;
     int          once;
     long         once_wait_ms;
@@ -143,6 +145,32 @@ static const config_setting_t  settings_table[] = {
     setting_number("SETTER_RECONCILE_MS", "reconcile-ms", reconcile_ms,
                    "60000", 1000, 86400000,
                    "between two looks for jobs that Redis lost"),
+    setting_text("SETTER_MEDIA_DIR", "media-dir", media.dir, NULL,
+                 "where files go that messages bring; not set: none is"
+                 " fetched"),
+    setting_text("SETTER_MEDIA_TYPES", "media-types", media.types,
+                 "audio/* image/jpeg image/png image/webp image/gif video/mp4"
+                 " application/pdf",
+                 "MIME types of files that are fetched"),
+    setting_number("SETTER_MEDIA_MAX_BYTES", "media-max-bytes",
+                   media.max_bytes, "16777216", 1, 1073741824,
+                   "bytes of such a file"),
+    setting_number("SETTER_MEDIA_TIMEOUT_MS", "media-timeout-ms",
+                   media.timeout_ms, "15000", 100, 600000,
+                   "the provider's time to give one"),
+    setting_number("SETTER_MEDIA_FETCHES", "media-fetches", media.fetches,
+                   "8", 1, 1000, "files fetched at once"),
+    setting_number("SETTER_MEDIA_DAYS", "media-days", media.days, "30",
+                   1, 36500, "days after which files are deleted"),
+    setting_text("SETTER_TRANSCRIBE_MODEL", "transcribe-model",
+                 media.transcribe_model, NULL,
+                 "which listens to recordings, whisper-1; not set: nobody"
+                 " does"),
+    setting_number("SETTER_LLM_IMAGES", "llm-images", media.images, "4",
+                   0, 10, "images of a turn that the model is given"),
+    setting_number("SETTER_LLM_IMAGE_BYTES", "llm-image-bytes",
+                   media.image_bytes, "4194304", 1, 20971520,
+                   "bytes of such an image"),
     setting_number("SETTER_FORGET_MS", "forget-ms", forget_ms, "600000",
                    1000, 86400000,
                    "how often what tenants keep no longer is deleted"),
@@ -298,11 +326,13 @@ worker_set(void)
     worker.concurrency = settings.concurrency;
     worker.reconcile_ms = settings.reconcile_ms;
     worker.forget_ms = settings.forget_ms;
+    worker.media = settings.media;
 
     worker.idle_since_ms = -1;
     LIST_INIT(&worker.turns);
     task_sem_init(&worker.wake, 0);
     task_sem_init(&worker.arm, 0);
+    task_sem_init(&worker.fetches, settings.media.fetches);
 }
 
 
@@ -430,6 +460,7 @@ worker_run(void)
         || task_start("once", once_run, &once) == NULL
         || task_start("reconcile", reconcile_run, &worker) == NULL
         || task_start("forget", forget_run, &worker) == NULL
+        || task_start("media", media_forget, &worker) == NULL
         || task_start("typing", typing_run, &worker) == NULL
         || loop_on_signal(SIGTERM, worker_stop) != 0
         || loop_on_signal(SIGINT, worker_stop) != 0)

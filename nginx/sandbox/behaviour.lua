@@ -6,7 +6,7 @@ local cjson = require "cjson.safe"
 local _M = {}
 
 local ENDPOINTS = { "chat", "manychat", "infobip", "meta",
-                    "instagram", "twilio" }
+                    "instagram", "twilio", "media", "transcriptions" }
 
 -- what may come instead of an answer, by probability
 local FAULTS = { "timeout", "garbage", "cut_after_accept", "cut_kept",

@@ -7,6 +7,7 @@ local endpoint = require "endpoint"
 local _M = {}
 
 local null = cjson.null
+local image_of
 local count = 0
 
 local ROLES = {
@@ -112,6 +113,16 @@ local function refuse_parameters(body)
 end
 
 
+-- Type and data of an image that is in the request itself.
+function image_of(part)
+    local url = type(part.image_url) == "table" and part.image_url.url
+    local kind, text = tostring(url):match("^data:(image/%w+);base64,(.+)$")
+
+    return kind and ngx.decode_base64(text) and kind,
+           kind and ngx.decode_base64(text)
+end
+
+
 local function refuse_part(part, param)
     if type(part) ~= "table" or type(part.type) ~= "string" then
         return invalid(param, "missing_required_parameter",
@@ -121,6 +132,11 @@ local function refuse_part(part, param)
     if part.type == "text" and type(part.text) ~= "string" then
         return invalid(param, "missing_required_parameter",
                        "Missing required parameter: '" .. param .. ".text'.")
+    end
+
+    if part.type == "image_url" and not image_of(part) then
+        return invalid(param .. ".image_url", "invalid_image_url",
+                       "Invalid image data in '" .. param .. "'.")
     end
 end
 
@@ -224,7 +240,10 @@ local function text_of(content)
     local texts = {}
 
     for _, part in ipairs(content) do
-        texts[#texts + 1] = part.text
+        local kind, data = image_of(part)
+
+        texts[#texts + 1] = kind and ("(" .. kind .. " of " .. #data
+                                      .. " bytes)") or part.text
     end
 
     return table.concat(texts, "\n")
@@ -377,6 +396,11 @@ local function failure(status, retry_after)
     return result
 end
 
+
+_M.fail = fail
+_M.failure = failure
+_M.headers = headers
+_M.refuse_key = refuse_key
 
 _M.chat = {
     name = "chat",

@@ -103,6 +103,24 @@ subtest 'WhatsApp through Meta: signed, answered, and reported on' => sub {
     is $hello->{content}, '42', 'the handshake';
 };
 
+subtest 'a voice note of WhatsApp is heard' => sub {
+    $stack->request('PUT', $stack->env('SANDBOX_URL') . '/sandbox/media/4711',
+        "OggS\nDo you open on Sunday?", 'Content-Type' => 'audio/ogg');
+    my $body = encode_json({ object => 'whatsapp_business_account',
+        entry => [ { id => '1', changes => [ { field => 'messages', value => {
+            messaging_product => 'whatsapp',
+            metadata => { phone_number_id => '800111222333444' },
+            messages => [ { id => 'wamid.voice', from => '15550104399',
+                timestamp => time, type => 'audio',
+                audio => { id => '4711', voice => \1,
+                    mime_type => 'audio/ogg; codecs=opus' } } ] } } ] } ] });
+    is $stack->post('/webhook/meta/acme', $body, 'X-Hub-Signature-256' =>
+        'sha256=' . hmac_sha256_hex($body, $stack->env('META_APP_SECRET'))
+    )->{status}, 200, 'taken';
+    my ($reply) = $stack->wait_sent_to('15550104399', 1);
+    is $reply->{text}, 'Do you open on Sunday?', 'and answered';
+};
+
 subtest 'what is missing is named, and nothing is kept' => sub {
     my $answer = $stack->say(' ', chat_id => '{{contact.id}}',
         Host => 'wrong.example.com');

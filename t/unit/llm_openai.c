@@ -221,10 +221,10 @@ test_request(void **state)
         "openai", "gpt-4o-mini", "http://127.0.0.1:1/v1/", "key"
     };
     llm_message_t    messages[] = {
-        { LLM_SYSTEM, setter_str("Be \"brief\".") },
-        { LLM_USER, setter_str("Hi") },
-        { LLM_ASSISTANT, setter_str("Hello") },
-        { LLM_USER, setter_str("a\nb") },
+        { LLM_SYSTEM, setter_str("Be \"brief\"."), NULL, 0 },
+        { LLM_USER, setter_str("Hi"), NULL, 0 },
+        { LLM_ASSISTANT, setter_str("Hello"), NULL, 0 },
+        { LLM_USER, setter_str("a\nb"), NULL, 0 },
     };
 
     static const char  body[] =
@@ -233,6 +233,14 @@ test_request(void **state)
         "{\"role\":\"user\",\"content\":\"Hi\"},"
         "{\"role\":\"assistant\",\"content\":\"Hello\"},"
         "{\"role\":\"user\",\"content\":\"a\\nb\"}]}";
+    static const char  seen[] =
+        ",{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+        "\"text\":\"a\\nb\"},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1\"}},"
+        "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:2\"}}]}]}";
+    static const setter_str_t  images[] = {
+        setter_str("data:1"), setter_str("data:2")
+    };
 
     (void) state;
 
@@ -247,6 +255,12 @@ test_request(void **state)
     assert_null(http.headers[3]);
     assert_int_equal(http.body_len, sizeof(body) - 1);
     assert_memory_equal(http.body, body, sizeof(body) - 1);
+
+    messages[3].images = images;
+    messages[3].nimages = 2;
+    assert_int_equal(llm_openai.write(&settings, &request, &http, arena),
+                     SETTER_OK);
+    assert_non_null(strstr(http.body, seen));
 
     settings.api_key = "";
     assert_int_equal(llm_openai.write(&settings, &request, &http, arena),
@@ -292,10 +306,10 @@ ask(const char *url, llm_answer_t *answer, arena_t *arena)
     llm_request_t   request;
     llm_settings_t  settings = { "openai", "gpt-4o-mini", url, "key" };
     llm_message_t   messages[] = {
-        { LLM_USER, setter_str("old") },
-        { LLM_ASSISTANT, setter_str("answered") },
-        { LLM_USER, setter_str("one") },
-        { LLM_USER, setter_str("na\xc3\xafve \"two\"") },
+        { LLM_USER, setter_str("old"), NULL, 0 },
+        { LLM_ASSISTANT, setter_str("answered"), NULL, 0 },
+        { LLM_USER, setter_str("one"), NULL, 0 },
+        { LLM_USER, setter_str("na\xc3\xafve \"two\""), NULL, 0 },
     };
 
     request.messages = messages;

@@ -60,6 +60,9 @@ typedef struct {
     unsigned     egress:1;          /* base_url is the tenant's own word */
 } channel_account_t;
 
+/* How files that messages bring are asked for: media.h. */
+typedef struct channel_media_way_s  channel_media_way_t;
+
 typedef struct {
     const char  *name;              /* "manychat" */
 
@@ -94,6 +97,9 @@ typedef struct {
     channel_result_e  (*typing)(const channel_account_t *account,
         const channel_message_t *message, channel_answer_t *answer,
         arena_t *arena);
+
+    /* NULL: by their URLs, without a credential. */
+    const channel_media_way_t  *media;
 
     /* What a message may have: characters, or bytes. */
     size_t              max_text;

@@ -38,6 +38,8 @@ static const graph_error_t  graph_errors[] = {
 #define GRAPH_NERRORS  (sizeof(graph_errors) / sizeof(graph_errors[0]))
 
 
+static const char *graph_credential(const channel_account_t *account,
+    arena_t *arena);
 static const graph_error_t *graph_find(const graph_api_t *api,
     const setter_json_value_t *values);
 static const graph_error_t *graph_look(const graph_error_t *errors, size_t n,
@@ -46,6 +48,20 @@ static int graph_number(const setter_json_value_t *value);
 static void graph_say(const http_response_t *response,
     const graph_error_t *error, const setter_json_value_t *values,
     channel_answer_t *answer, arena_t *arena);
+
+
+const channel_media_way_t  graph_media = {
+    .hosts = ".facebook.com .fbsbx.com",
+    .credential = graph_credential,
+    .by_id = 1
+};
+
+
+static const char *
+graph_credential(const channel_account_t *account, arena_t *arena)
+{
+    return arena_printf(arena, "Authorization: Bearer %s", account->api_key);
+}
 
 
 int

@@ -6,6 +6,7 @@
 #ifndef GRAPH_H
 #define GRAPH_H
 
+#include "channel/media.h"
 #include "channel/provider.h"
 
 
@@ -45,6 +46,10 @@ channel_result_e graph_send(const graph_api_t *api,
 /* A channel_judge_pt, by the API's table and then by that of all. */
 void graph_judge(const graph_api_t *api, const http_response_t *response,
     channel_answer_t *answer, arena_t *arena);
+
+
+/* Files that messages bring: by the token, of the Graph API and its stores. */
+extern const channel_media_way_t  graph_media;
 
 
 /* The same where nothing is sent but that an answer is being written. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "channel/infobip.h"
+#include "channel/media.h"
 #include "channel/template.h"
 
 
@@ -61,6 +62,8 @@ static const struct {
     (sizeof(infobip_results) / sizeof(infobip_results[0]))
 
 
+static const char *infobip_credential(const channel_account_t *account,
+    arena_t *arena);
 static const char *infobip_check(const channel_account_t *account);
 static channel_result_e infobip_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
@@ -70,14 +73,27 @@ static void infobip_write_content(const channel_message_t *message,
 static int infobip_find(setter_str_t name, channel_result_e *result);
 
 
+static const channel_media_way_t  infobip_media = {
+    .hosts = ".infobip.com",
+    .credential = infobip_credential
+};
+
 const channel_t  channel_infobip = {
     .name = "infobip",
     .check = infobip_check,
     .send = infobip_send,
     .reports = infobip_reports,
+    .media = &infobip_media,
     .max_text = INFOBIP_TEXT,
     .templates = 1
 };
+
+
+static const char *
+infobip_credential(const channel_account_t *account, arena_t *arena)
+{
+    return arena_printf(arena, "Authorization: App %s", account->api_key);
+}
 
 
 static const char *

@@ -77,6 +77,7 @@ const channel_t  channel_meta = {
     .send = meta_send,
     .reports = meta_reports,
     .typing = meta_typing,
+    .media = &graph_media,
     .max_text = META_TEXT,
     .templates = 1
 };

@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "channel/media.h"
 #include "channel/template.h"
 #include "channel/twilio.h"
 
@@ -83,17 +84,27 @@ static channel_result_e twilio_send(const channel_account_t *account,
     arena_t *arena);
 static const char *twilio_basic(const channel_account_t *account,
     arena_t *arena);
+static const char *twilio_credential(const channel_account_t *account,
+    arena_t *arena);
 static int twilio_is_sid(const char *text);
 static void twilio_write_template(const channel_template_t *template,
     setter_buf_t *body);
 static void twilio_address(setter_buf_t *body, setter_str_t address);
 
 
+/* The files are in a storage of Amazon's ("Media resource"). */
+static const channel_media_way_t  twilio_media = {
+    .hosts = ".twilio.com",
+    .credential = twilio_credential,
+    .redirects = 1
+};
+
 const channel_t  channel_twilio = {
     .name = "twilio",
     .check = twilio_check,
     .send = twilio_send,
     .reports = twilio_reports,
+    .media = &twilio_media,
     .templates = 1,
     .max_text = TWILIO_TEXT
 };
@@ -184,6 +195,18 @@ twilio_basic(const channel_account_t *account, arena_t *arena)
     EVP_EncodeBlock(token, (const unsigned char *) plain, (int) len);
 
     return (const char *) token;
+}
+
+
+static const char *
+twilio_credential(const channel_account_t *account, arena_t *arena)
+{
+    const char  *token;
+
+    token = twilio_basic(account, arena);
+
+    return token != NULL
+           ? arena_printf(arena, "Authorization: Basic %s", token) : NULL;
 }
 
 

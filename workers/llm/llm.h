@@ -11,8 +11,10 @@
 typedef enum { LLM_SYSTEM = 0, LLM_USER, LLM_ASSISTANT } llm_role_e;
 
 typedef struct {
-    llm_role_e    role;
-    setter_str_t  text;
+    llm_role_e           role;
+    setter_str_t         text;
+    const setter_str_t  *images;    /* "data:image/png;base64,…" */
+    size_t               nimages;
 } llm_message_t;
 
 typedef struct {

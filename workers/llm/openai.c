@@ -68,6 +68,8 @@ static int openai_write(const llm_settings_t *settings,
     const llm_request_t *request, http_request_t *http, arena_t *arena);
 static void openai_write_message(setter_buf_t *body,
     const llm_message_t *message);
+static void openai_write_parts(setter_buf_t *body,
+    const llm_message_t *message);
 static void openai_judge(const http_response_t *response,
     llm_answer_t *answer, arena_t *arena);
 static void openai_judge_error(const http_response_t *response,
@@ -164,6 +166,27 @@ openai_write(const llm_settings_t *settings, const llm_request_t *request,
 }
 
 
+/* With images the content is an array of parts. */
+static void
+openai_write_parts(setter_buf_t *body, const llm_message_t *message)
+{
+    size_t  i;
+
+    setter_json_name(body, "content");
+    setter_buf_text(body, "[{\"type\":\"text\"");
+    setter_json_member(body, "text", message->text);
+    setter_buf_byte(body, '}');
+
+    for (i = 0; i < message->nimages; i++) {
+        setter_buf_text(body, ",{\"type\":\"image_url\",\"image_url\":{");
+        setter_json_member(body, "url", message->images[i]);
+        setter_buf_text(body, "}}");
+    }
+
+    setter_buf_byte(body, ']');
+}
+
+
 static void
 openai_write_message(setter_buf_t *body, const llm_message_t *message)
 {
@@ -173,7 +196,14 @@ openai_write_message(setter_buf_t *body, const llm_message_t *message)
 
     setter_buf_byte(body, '{');
     setter_json_member(body, "role", roles[message->role]);
-    setter_json_member(body, "content", message->text);
+
+    if (message->nimages > 0) {
+        openai_write_parts(body, message);
+
+    } else {
+        setter_json_member(body, "content", message->text);
+    }
+
     setter_buf_byte(body, '}');
 }
 
@@ -206,6 +236,14 @@ openai_judge(const http_response_t *response, llm_answer_t *answer,
     } else {
         openai_judge_answer(values, answer);
     }
+}
+
+
+void
+openai_judge_failed(const http_response_t *response, llm_answer_t *answer,
+    arena_t *arena)
+{
+    openai_judge(response, answer, arena);
 }
 
 

@@ -35,6 +35,11 @@ char *llm_url(const llm_settings_t *settings, const char *path,
     arena_t *arena);
 
 
+/* What an answer that is no 2xx means, by OpenAI's format of errors. */
+void openai_judge_failed(const http_response_t *response,
+    llm_answer_t *answer, arena_t *arena);
+
+
 extern const llm_provider_t  llm_openai;
 
 

@@ -17,6 +17,8 @@
 
 static const char *ask_system(turn_t *turn);
 static llm_message_t *ask_prompt(turn_t *turn, size_t *n);
+static void ask_images(const turn_t *turn, llm_message_t *messages);
+static int ask_blind(turn_t *turn, llm_request_t *request);
 static void ask_call(turn_t *turn, llm_request_t *request,
     llm_answer_t *answer);
 static int64_t ask_pause(const llm_answer_t *answer, unsigned calls);
@@ -41,6 +43,11 @@ ask_model(turn_t *turn)
     started = loop_now_ms();
     typing_start(turn);
     ask_call(turn, &request, &answer);
+
+    if (answer.error == LLM_PERMANENT && ask_blind(turn, &request)) {
+        ask_call(turn, &request, &answer);
+    }
+
     typing_stop(turn);
     turn->llm_ms += loop_now_ms() - started;
 
@@ -68,9 +75,10 @@ ask_system(turn_t *turn)
 static llm_message_t *
 ask_prompt(turn_t *turn, size_t *n)
 {
-    size_t         i, ntexts;
-    const char    *system;
-    setter_str_t  *texts;
+    size_t          i, ntexts;
+    const char     *system;
+    setter_str_t   *texts;
+    llm_message_t  *messages;
 
     system = ask_system(turn);
     texts = arena_get(turn->claim->arena,
@@ -85,8 +93,54 @@ ask_prompt(turn_t *turn, size_t *n)
         }
     }
 
-    return prompt_build(turn->claim->arena, system, turn->memory,
-                        turn->nmemory, texts, ntexts, n);
+    messages = prompt_build(turn->claim->arena, system, turn->memory,
+                            turn->nmemory, texts, ntexts, n);
+
+    if (messages != NULL) {
+        ask_images(turn, messages + *n - ntexts);
+    }
+
+    return messages;
+}
+
+
+/* messages: of the live jobs, in order. */
+static void
+ask_images(const turn_t *turn, llm_message_t *messages)
+{
+    size_t  i;
+
+    for (i = 0; i < turn->njobs; i++) {
+        if (turn->jobs[i].live) {
+            messages->images = turn->jobs[i].images;
+            messages->nimages = turn->jobs[i].nimages;
+            messages++;
+        }
+    }
+}
+
+
+/* A model that does not see may refuse what has images: 1 when it had. */
+static int
+ask_blind(turn_t *turn, llm_request_t *request)
+{
+    int             had;
+    size_t          i;
+    llm_message_t  *messages;
+
+    messages = (llm_message_t *) request->messages;
+
+    for (i = 0, had = 0; i < request->nmessages; i++) {
+        had |= messages[i].nimages > 0;
+        messages[i].nimages = 0;
+    }
+
+    if (had) {
+        log_warn("the model refuses a question with images, so it is asked"
+                 " without", "tenant", turn->tenant, "job", turn_job(turn));
+    }
+
+    return had;
 }
 
 

@@ -57,7 +57,8 @@ const call_t  call_conversations = { "conversations", conversations_run };
 #define MESSAGE                                                               \
     "CASE WHEN m.id IS NOT NULL THEN json_build_object('id', m.id,"           \
     " 'direction', m.direction, 'state', m.state, 'type', m.type,"            \
-    " 'text', m.text, 'error', m.error, 'created_at', m.created_at) END"
+    " 'text', m.text, 'media', m.media, 'error', m.error,"                    \
+    " 'created_at', m.created_at) END"
 
 #define LAST_MESSAGE                                                          \
     " LEFT JOIN LATERAL (SELECT * FROM messages AS o"                         \

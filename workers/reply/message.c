@@ -8,6 +8,7 @@
 #include "reply/deliver.h"
 #include "reply/inbound.h"
 #include "reply/kind.h"
+#include "reply/media.h"
 #include "reply/record.h"
 #include "reply/rules.h"
 
@@ -37,6 +38,7 @@ static const kind_step_pt  message_steps[] = {
     rules_check,
     message_address,
     deliver_check,
+    media_take,
     message_answer,
     deliver_reply,
     NULL
@@ -49,6 +51,7 @@ static const kind_step_pt  message_merge_steps[] = {
     rules_check,
     message_address,
     deliver_check,
+    media_take,
     NULL
 };
 

@@ -71,6 +71,7 @@ static void
 prompt_add(llm_message_t *messages, size_t *n, llm_role_e role,
     setter_str_t text)
 {
+    memset(&messages[*n], 0, sizeof(llm_message_t));
     messages[*n].role = role;
     messages[*n].text = text;
     (*n)++;

@@ -60,6 +60,8 @@ typedef struct {
     const setter_job_header_t  *header;
     setter_str_t    surface;
     setter_str_t    template;       /* JSON text of an object, or empty */
+    setter_str_t   *images;         /* that it brought, for the model */
+    size_t          nimages;
     setter_str_t    envelope;
     int64_t         received_ms;
     const char     *unfit;          /* why it cannot be handled, or NULL */
@@ -70,6 +72,7 @@ typedef struct {
     unsigned        live:1;         /* still to be answered */
     unsigned        repeated:1;     /* its message is another job's */
     unsigned        later:1;        /* live, and not for this reply */
+    unsigned        fetched:1;      /* its media was seen to */
 } turn_job_t;
 
 typedef struct kind_s  kind_t;

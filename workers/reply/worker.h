@@ -18,6 +18,19 @@
 
 typedef struct turn_s  turn_t;
 
+/* Files that messages bring: media.h. */
+typedef struct {
+    const char         *dir;            /* NULL: none is fetched */
+    const char         *types;          /* MIME types: those alone */
+    long                max_bytes;      /* of a file */
+    long                timeout_ms;     /* of a fetch, in all */
+    long                days;           /* after which it is deleted */
+    long                fetches;        /* at once */
+    const char         *transcribe_model;   /* NULL: nobody listens */
+    long                images;         /* that a model is given, at most */
+    long                image_bytes;    /* of one */
+} media_settings_t;
+
 typedef struct {
     /* settings */
     queue_settings_t    queue;
@@ -31,6 +44,7 @@ typedef struct {
     long                concurrency;
     long                reconcile_ms;
     long                forget_ms;
+    media_settings_t    media;
 
     redis_t            *redis;
     redis_t            *bell;           /* waits for the inboxes to grow */
@@ -48,6 +62,7 @@ typedef struct {
                                            nothing was in hand; -1: not so */
 
     task_sem_t          wake;           /* the claiming task waits here */
+    task_sem_t          fetches;        /* of media, at once */
     task_sem_t          arm;            /* the task that waits at the bell */
     unsigned            first;          /* partition to ask first */
     unsigned            published;      /* redis_generation() of the tenants */

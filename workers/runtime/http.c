@@ -27,6 +27,10 @@
     bad |= curl_easy_setopt(easy, option, value) != CURLE_OK
 
 
+/* For all hosts that tenants and messages name: nobody's list grows by them. */
+#define HTTP_EGRESS        "egress:"
+#define HTTP_EGRESS_HOSTS  64
+
 /* A scheme, host and port, and who may talk to it. */
 typedef struct http_host_s {
     task_sem_t           slots;
@@ -39,6 +43,8 @@ typedef struct http_host_s {
 static void http_transfer(const http_request_t *request,
     http_response_t *response, int64_t deadline, arena_t *arena);
 static http_host_t *http_find_host(const char *url);
+static void http_egress_name(char name[16], const char *url);
+static const char *http_info(CURL *easy, CURLINFO info, arena_t *arena);
 static int http_prepare(http_transfer_t *transfer,
     const http_request_t *request, int64_t timeout_ms);
 static int http_set_headers(http_transfer_t *transfer,
@@ -94,6 +100,7 @@ http_call(const http_request_t *request, http_response_t *response,
     arena_t *arena)
 {
     int           rc;
+    char          egress[16];
     int64_t       deadline;
     http_host_t  *host;
 
@@ -103,7 +110,8 @@ http_call(const http_request_t *request, http_response_t *response,
     response->error = HTTP_FAILED;
 
     deadline = loop_now_ms() + request->timeout_ms;
-    host = http_find_host(request->url);
+    http_egress_name(egress, request->url);
+    host = http_find_host(request->egress ? egress : request->url);
 
     if (host == NULL) {
         snprintf(response->reason, sizeof(response->reason), "no memory");
@@ -191,6 +199,25 @@ http_find_host(const char *url)
     http_hosts = host;
 
     return host;
+}
+
+
+/* One of a fixed number of names, by the URL's host. */
+static void
+http_egress_name(char name[16], const char *url)
+{
+    size_t    i, len;
+    unsigned  hash;
+
+    len = strcspn(url, ":");
+    len += strspn(url + len, ":/");
+    len += strcspn(url + len, "/?#");
+
+    for (i = 0, hash = 5381; i < len; i++) {
+        hash = 33 * hash + (unsigned char) url[i];
+    }
+
+    snprintf(name, 16, HTTP_EGRESS "%u", hash % HTTP_EGRESS_HOSTS);
 }
 
 
@@ -414,6 +441,9 @@ http_take_response(const http_transfer_t *transfer,
     }
 
     http_take_hints(transfer->easy, response);
+    response->type = http_info(transfer->easy, CURLINFO_CONTENT_TYPE, arena);
+    response->location = http_info(transfer->easy, CURLINFO_REDIRECT_URL,
+                                   arena);
 
     if (transfer->len == 0) {
         return;
@@ -429,6 +459,20 @@ http_take_response(const http_transfer_t *transfer,
 
     response->body = body;
     response->body_len = transfer->len;
+}
+
+
+/* A text that libcurl has, or NULL: none, or no memory. */
+static const char *
+http_info(CURL *easy, CURLINFO info, arena_t *arena)
+{
+    const char  *text;
+
+    if (curl_easy_getinfo(easy, info, &text) != CURLE_OK || text == NULL) {
+        return NULL;
+    }
+
+    return arena_copy(arena, text, strlen(text));
 }
 
 

@@ -58,6 +58,8 @@ typedef struct {
     long           status;          /* 0 without a response */
     const char    *body;            /* in the arena, NUL behind it */
     size_t         body_len;
+    const char    *type;            /* Content-Type, or NULL; in the arena */
+    const char    *location;        /* of a redirect, absolute, or NULL */
     int64_t        retry_after_ms;  /* retry-after-ms, retry-after (seconds or
                                        date); -1: none */
     int            should_retry;    /* x-should-retry: 1 true, -1 false,
