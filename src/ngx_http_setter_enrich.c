@@ -15,6 +15,11 @@ static ngx_http_setter_outcome_e ngx_http_setter_enrich_fields(
     setter_json_value_t *values, setter_buf_t *data);
 static ngx_http_setter_outcome_e ngx_http_setter_enrich_end(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx, setter_buf_t *data);
+static ngx_uint_t ngx_http_setter_enrich_excuses(
+    ngx_http_setter_loc_conf_t *slcf, ngx_http_setter_field_t *f,
+    setter_json_value_t *values);
+static void ngx_http_setter_enrich_report(void *owner, const char *field,
+    setter_field_error_e error);
 static ngx_int_t ngx_http_setter_enrich_data(ngx_http_setter_ctx_t *ctx,
     ngx_http_setter_plan_t *plan, setter_json_value_t *values,
     setter_buf_t *data);
@@ -34,7 +39,6 @@ static void ngx_http_setter_enrich_pass(ngx_http_setter_field_t *f,
     setter_buf_t *data);
 static void ngx_http_setter_enrich_key(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx);
-static ngx_uint_t ngx_http_setter_trace_valid(ngx_str_t *value);
 
 
 ngx_http_setter_outcome_e
@@ -145,7 +149,7 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
     ngx_uint_t                   i;
     setter_json_value_t          value;
     ngx_http_setter_plan_t      *plan;
-    ngx_http_setter_field_t     *f;
+    ngx_http_setter_field_t     *f, excused;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
@@ -163,7 +167,14 @@ ngx_http_setter_enrich_fields(ngx_http_request_t *r,
             value = values[f[i].path];
         }
 
-        if (ngx_http_setter_enrich_field(r, ctx, &f[i], &value) != NGX_OK) {
+        excused = f[i];
+
+        if (ngx_http_setter_enrich_excuses(slcf, &f[i], values)) {
+            excused.field.required = 0;
+        }
+
+        if (ngx_http_setter_enrich_field(r, ctx, &excused, &value) != NGX_OK)
+        {
             return ngx_http_setter_failed;
         }
 
@@ -200,6 +211,18 @@ ngx_http_setter_enrich_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         ngx_http_setter_error(ctx, "provider", SETTER_FIELD_REQUIRED);
     }
 
+    if (slcf->format->check && !data->failed) {
+        ctx->job.data.data = data->data;
+        ctx->job.data.len = data->len;
+
+        if (slcf->format->check(&ctx->job, ngx_http_setter_enrich_report, ctx,
+                                &ctx->alloc)
+            != SETTER_OK)
+        {
+            return ngx_http_setter_failed;
+        }
+    }
+
     if (ctx->errors.len) {
         return ctx->unsupported ? ngx_http_setter_unsupported
                                 : ngx_http_setter_fields;
@@ -217,6 +240,44 @@ ngx_http_setter_enrich_end(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     ctx->job.data.len = data->len;
 
     return ngx_http_setter_undecided;
+}
+
+
+/* Whether a field may be absent, for the format has another in its place. */
+
+static ngx_uint_t
+ngx_http_setter_enrich_excuses(ngx_http_setter_loc_conf_t *slcf,
+    ngx_http_setter_field_t *f, setter_json_value_t *values)
+{
+    ngx_uint_t                i;
+    const setter_format_t    *format;
+    ngx_http_setter_field_t  *other;
+
+    format = slcf->format;
+
+    if (format->excused == NULL || ngx_strcmp(f->name, format->excused) != 0) {
+        return 0;
+    }
+
+    other = slcf->plan->fields.elts;
+
+    for (i = 0; i < slcf->plan->fields.nelts; i++) {
+        if (ngx_strcmp(other[i].name, format->excuse) == 0
+            && other[i].path != -1)
+        {
+            return values[other[i].path].type > SETTER_JSON_NULL;
+        }
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_setter_enrich_report(void *owner, const char *field,
+    setter_field_error_e error)
+{
+    ngx_http_setter_error(owner, field, error);
 }
 
 
@@ -485,103 +546,4 @@ ngx_http_setter_enrich_key(ngx_http_request_t *r,
     if (value) {
         ctx->key = ngx_http_setter_text(value);
     }
-}
-
-
-ngx_int_t
-ngx_http_setter_trace(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
-{
-    ngx_str_t   *value;
-    ngx_uint_t   i;
-    ngx_time_t  *tp;
-    char        *p, *q, id[2][SETTER_UUID_LEN];
-
-    static ngx_str_t  name = ngx_string("traceparent");
-
-    if (ctx->traced) {
-        return NGX_OK;
-    }
-
-    ctx->traced = 1;
-
-    value = ngx_http_setter_header(r, &name);
-
-    if (value && ngx_http_setter_trace_valid(value)) {
-        ngx_memcpy(ctx->trace, value->data, NGX_HTTP_SETTER_TRACE_LEN);
-        return NGX_OK;
-    }
-
-    tp = ngx_timeofday();
-
-    for (i = 0; i < 2; i++) {
-        if (setter_uuid_v7(id[i], (int64_t) tp->sec * 1000 + tp->msec)
-            != SETTER_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    /* 32 digits of the trace, 16 of the span: those at the end are random */
-
-    p = (char *) ngx_cpymem(ctx->trace, "00-", 3);
-
-    for (q = id[0]; q < id[0] + SETTER_UUID_LEN; q++) {
-        if (*q != '-') {
-            *p++ = *q;
-        }
-    }
-
-    *p++ = '-';
-
-    for (q = id[1] + SETTER_UUID_LEN - 17; q < id[1] + SETTER_UUID_LEN; q++) {
-        if (*q != '-') {
-            *p++ = *q;
-        }
-    }
-
-    ngx_memcpy(p, "-01", 3);
-
-    return NGX_OK;
-}
-
-
-/* "00-", 32 digits, "-", 16 digits, "-", 2 digits; no id is all zeros */
-
-static ngx_uint_t
-ngx_http_setter_trace_valid(ngx_str_t *value)
-{
-    u_char      ch;
-    ngx_uint_t  i, trace, span;
-
-    if (value->len != NGX_HTTP_SETTER_TRACE_LEN
-        || ngx_strncmp(value->data, "00-", 3) != 0)
-    {
-        return 0;
-    }
-
-    trace = 0;
-    span = 0;
-
-    for (i = 3; i < NGX_HTTP_SETTER_TRACE_LEN; i++) {
-        ch = value->data[i];
-
-        if (i == 35 || i == 52) {
-            if (ch != '-') {
-                return 0;
-            }
-
-            continue;
-        }
-
-        if ((ch < '0' || ch > '9') && (ch < 'a' || ch > 'f')) {
-            return 0;
-        }
-
-        if (ch != '0') {
-            trace |= (i < 35);
-            span |= (i > 35 && i < 52);
-        }
-    }
-
-    return trace && span;
 }

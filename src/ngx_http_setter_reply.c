@@ -104,7 +104,7 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
 
     { NGX_HTTP_UNPROCESSABLE_ENTITY, &ngx_http_setter_invalid,
       ngx_string("unsupported"),
-      ngx_string("Not supported yet") },
+      ngx_string("Not supported") },
 
     { NGX_HTTP_INTERNAL_SERVER_ERROR, &ngx_http_setter_refused,
       ngx_string("failed"),

@@ -169,9 +169,6 @@ setter_field_check(const setter_format_field_t *field,
         }
 
         break;
-
-    case SETTER_FIELD_REFUSED:
-        return SETTER_FIELD_UNSUPPORTED;
     }
 
     if (field->required && setter_field_absent(field, value)) {

@@ -20,8 +20,7 @@ typedef enum {
     SETTER_FIELD_ID,        /* a short string, or a number kept as its text */
     SETTER_FIELD_OBJECT,    /* an object; kept as JSON text */
     SETTER_FIELD_JSON,      /* anything; kept as JSON text */
-    SETTER_FIELD_TIME,      /* when to send: see setter_field_time() */
-    SETTER_FIELD_REFUSED    /* known, but not supported yet */
+    SETTER_FIELD_TIME       /* when to send: see setter_field_time() */
 } setter_field_type_e;
 
 
@@ -63,6 +62,21 @@ typedef struct {
 } setter_events_t;
 
 
+typedef enum {
+    SETTER_FIELD_OK = 0,
+    SETTER_FIELD_REQUIRED,
+    SETTER_FIELD_EMPTY,
+    SETTER_FIELD_BAD_TYPE,
+    SETTER_FIELD_TOO_LONG,
+    SETTER_FIELD_ENCODING,
+    SETTER_FIELD_UNSUPPORTED
+} setter_field_error_e;
+
+/* Told of each field that is wrong. */
+typedef void (*setter_field_report_pt)(void *owner, const char *field,
+    setter_field_error_e error);
+
+
 typedef struct {
     const char                   *name;       /* "manychat" */
     const char                   *provider;   /* NULL: the job says */
@@ -95,7 +109,28 @@ typedef struct {
      * (len 0: none); NULL: it does not. */
     void                        (*write_answer)(setter_str_t surface,
                                                 setter_buf_t *buf);
+
+    const char                   *excused;      /* a required field that may
+                                                   be absent beside … */
+    const char                   *excuse;       /* … this one; NULL: none */
+
+    /*
+     * Judges what the table cannot; of a field that is wrong already the job
+     * has nothing.  NULL: nothing.  SETTER_OK, or SETTER_NO_MEMORY.
+     */
+    int                         (*check)(const setter_job_t *job,
+                                         setter_field_report_pt report,
+                                         void *owner, setter_alloc_t *alloc);
 } setter_format_t;
+
+
+/* What a message to send may have beside a text, by setter_format_takes(). */
+#define SETTER_SEND_TEMPLATE  1
+#define SETTER_SEND_MEDIA     2
+#define SETTER_SEND_BUTTONS   4
+
+/* The SETTER_SEND_… that a provider takes. */
+unsigned setter_format_takes(setter_str_t provider);
 
 
 /* The table of a webhook's format of that name, or NULL. */
@@ -115,16 +150,6 @@ setter_str_t setter_format_channel(setter_str_t provider);
  * provider, provider_id are settable. */
 size_t setter_format_member(setter_str_t name);
 
-
-typedef enum {
-    SETTER_FIELD_OK = 0,
-    SETTER_FIELD_REQUIRED,
-    SETTER_FIELD_EMPTY,
-    SETTER_FIELD_BAD_TYPE,
-    SETTER_FIELD_TOO_LONG,
-    SETTER_FIELD_ENCODING,
-    SETTER_FIELD_UNSUPPORTED
-} setter_field_error_e;
 
 /* "required", "empty", "type", "too_long", "encoding", "unsupported"; "ok" */
 const char *setter_field_strerror(setter_field_error_e error);

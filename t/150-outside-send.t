@@ -3,6 +3,8 @@
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
+use JSON::XS qw(decode_json);
+use Setter::Http;
 use Setter::Keys;
 use Setter::Suite qw(redis fake);
 use Test::Nginx::Socket 'no_plan';
@@ -21,12 +23,25 @@ add_block_preprocessor(sub {
     setter_status compat;
     location /messages/send { setter_api send; }
     location /webhook { setter_webhook engine; }
+    location /health { setter_api health; }
     location /generic { setter_webhook generic; setter_set provider infobip; }
 EOC
     $block->set_value('post_setup_server_root', 'Setter::Keys::grant('
         . "Setter::Suite::redis(), [qw(acme other)]);\n")
         if !defined $block->fake;
 });
+
+# Posts a message; and what its answer says of fields.
+sub ask {
+    return Setter::Http->new(server_port_for_client(), 'POST',
+        '/messages/send', $_[0], $acme, 'Content-Type: application/json')
+        ->answer;
+}
+
+sub errors {
+    return join ', ', map { "$_->{field} $_->{error}" }
+        @{ decode_json($_[0]{text})->{errors} // [] };
+}
 
 no_long_string();
 run_tests();
@@ -185,35 +200,88 @@ sub { my ($id) = $_[0] =~ /"id":"([^"]+)"/; $seen{$id} //= ++$n }
 
 
 
-=== TEST 7: a template goes along; media and buttons are refused, by name
+=== TEST 7: a template, a file or buttons go along
 --- request eval
 [
     $::send . '{"to":"1","message":"a","template":{"name":"hello"}}',
-    $::send . '{"to":"1","message":"a","template":"hello"}',
-    $::send . '{"to":"1","media":"https://example.com/a.png"}',
-    $::send . '{"to":"1","message":"a","buttons":[]}',
+    $::send . '{"to":"1","media":{"type":"image",'
+        . '"url":"https://example.com/a.png"}}',
+    $::send . '{"to":"1","message":"a","buttons":[{"id":"y","title":"Yes"}]}',
     $::send . '{"to":"1","message":"a","template":null,"media":null}',
 ]
 --- more_headers eval
-[($::acme) x 5]
+[($::acme) x 4]
 --- error_code eval
-[202, 422, 422, 422, 202]
+[202, 202, 202, 202]
 --- job eval
-["data.template.name: hello", undef, undef, undef, "! data.template.name"]
---- response_body_like eval
-[
-qr/queued/,
-qr/\[\{"field":"template","error":"type"\}\]/,
-qr/"message":"Not supported yet".*,\{"field":"media","error":"unsupported"\}\]/,
-qr/"message":"Not supported yet".*\[\{"field":"buttons","error":"unsupported"\}\]/,
-qr/queued/
-]
---- queued eval
-[1, 0, 0, 0, 1]
+["data.template.name: hello",
+ "data.media.url: https://example.com/a.png\n! text",
+ "data.buttons.0.title: Yes\ntext: a", "! data.template.name"]
 
 
 
-=== TEST 8: for who shows a key, and for its tenant
+=== TEST 8: what is wrong with them is told by the field's name
+--- response_body_filters eval
+sub {
+    my $name = 'x' x 513;
+    my $text = '';
+    for my $case (
+        '"template":"hello"', '"template":{}', '"template":{"name":5}',
+        qq("template":{"name":"$name"}),
+        '"template":{"name":"a","language":7}',
+        '"template":{"name":"a","parameters":{}}',
+        '"template":{"name":"a","parameters":[1]}',
+        '"template":{"name":"a","parameters":["' . 'x","' x 100 . 'x"]}',
+        '"media":"https://example.com/a.png"', '"media":{}',
+        '"media":{"type":"sticker","url":"ftp://x"}',
+        '"media":{"type":"image","url":"https://a/' . 'x' x 2048 . '"}',
+        '"media":{"type":"image","url":"https://a/b","filename":1}',
+        '"buttons":"Yes"', '"buttons":[]', '"buttons":[1]',
+        '"buttons":[{"id":"","title":"' . 'x' x 21 . '"}]',
+        '"buttons":[{},{"id":"a","title":"b"}]',
+        '"buttons":[' . CORE::join(',', ('{"id":"a","title":"b"}') x 4) . ']',
+        '"template":{"name":"a"},"buttons":[{"id":"a","title":"b"}]',
+        '"provider":"instagram","template":{"name":"a"}',
+        '"provider":"manychat","buttons":[{"id":"a","title":"b"}]',
+    ) {
+        my $answer = main::ask('{"to":"1","message":"a",' . $case . '}');
+        my $told = main::errors($answer);
+        $text .= substr($case, 0, 40) . " $answer->{status} $told\n";
+    }
+    my $answer = main::ask('{"to":"1","message":"' . 'x' x 1025
+        . '","buttons":[{"id":"a","title":"b"}]}');
+    return $text . "$answer->{status} " . main::errors($answer) . "\n";
+}
+--- request
+GET /health
+--- response_body
+"template":"hello" 422 template type
+"template":{} 422 template.name required
+"template":{"name":5} 422 template.name type
+"template":{"name":"xxxxxxxxxxxxxxxxxxxx 422 template.name too_long
+"template":{"name":"a","language":7} 422 template.language type
+"template":{"name":"a","parameters":{}} 422 template.parameters type
+"template":{"name":"a","parameters":[1]} 422 template.parameters type
+"template":{"name":"a","parameters":["x" 422 template.parameters too_long
+"media":"https://example.com/a.png" 422 media type
+"media":{} 422 media.type required, media.url required
+"media":{"type":"sticker","url":"ftp://x 422 media.type type, media.url type
+"media":{"type":"image","url":"https://a 422 media.url too_long
+"media":{"type":"image","url":"https://a 422 media.filename type
+"buttons":"Yes" 422 buttons type
+"buttons":[] 422 buttons empty
+"buttons":[1] 422 buttons type
+"buttons":[{"id":"","title":"xxxxxxxxxxx 422 buttons.id empty, buttons.title too_long
+"buttons":[{},{"id":"a","title":"b"}] 422 buttons.id required, buttons.title required
+"buttons":[{"id":"a","title":"b"},{"id": 422 buttons too_long
+"template":{"name":"a"},"buttons":[{"id" 422 buttons unsupported
+"provider":"instagram","template":{"name 422 template unsupported
+"provider":"manychat","buttons":[{"id":" 422 buttons unsupported
+422 message too_long
+
+
+
+=== TEST 9: for who shows a key, and for its tenant
 --- request eval
 [$::good, $::good, $::good, map { $::send
     . '{"to":"1","message":"a","tenant_id":"' . $_ . '"}' } 'acme', 'other']
@@ -229,7 +297,7 @@ qr/queued/
 
 
 
-=== TEST 9: what is no POST
+=== TEST 10: what is no POST
 --- request eval
 ["GET /messages/send", "PUT /messages/send\n{}"]
 --- more_headers eval
@@ -243,7 +311,7 @@ qr/queued/
 
 
 
-=== TEST 10: Redis is away, or does not answer
+=== TEST 11: Redis is away, or does not answer
 --- http_config
     setter_redis $TEST_NGINX_FAKE timeout=200ms;
     setter_tenants any;
@@ -264,12 +332,14 @@ XADD 2: silence
 
 
 
-=== TEST 11: counted as a format of its own
+=== TEST 12: counted as a format of its own
 --- config
     location /messages/send { setter_verify key; setter_api send; }
     location /metrics { setter_api metrics; }
 --- request eval
-[$::good, $::send . '{"to":"1","message":"a","media":1}', "GET /metrics"]
+[$::good, $::send
+    . '{"to":"1","message":"a","provider":"twilio","buttons":[]}',
+    "GET /metrics"]
 --- more_headers eval
 [$::acme, $::acme, ""]
 --- error_code eval

@@ -71,6 +71,97 @@ subtest 'a message is sent as it stands, and recorded' => sub {
     wait_idle($lane);
 };
 
+# What the provider took of a message to be sent, beside its text, in a
+# conversation that has begun: the requests.
+sub sent_with {
+    my ($provider, $text, %data) = @_;
+    my $to = '15550199';
+    my $lane = "acme/conv/$provider:$to:" . ++$chat;
+    my %way = (provider => $provider, to => $to);
+    talk($lane, %way);
+    my $seq = $sandbox->sent->[-1]{seq};
+    my $id = order($lane, $text, %way, data => \%data);
+    wait_job($id, 'done');
+    is(row($id)->{state}, 'sent', "$provider: it is sent");
+    return map { $_->{raw} } grep { $_->{seq} > $seq } @{ $sandbox->sent };
+}
+
+my $file = { type => 'image', url => 'https://example.com/a.png' };
+my $buttons = [ { id => 'y', title => 'Yes' }, { id => 'n', title => 'No' } ];
+
+subtest 'a file, in each provider\'s way, with its text' => sub {
+    fresh();
+    my $worker = worker();
+    my ($raw) = sent_with(meta => 'Look', media => $file);
+    is_deeply([@$raw{qw(type image)}], ['image', { link => $file->{url},
+        caption => 'Look' }], 'Meta');
+    ($raw) = sent_with(meta => 'Read', media => { type => 'document',
+        url => 'https://example.com/a.pdf', filename => 'a.pdf' });
+    is_deeply($raw->{document}, { link => 'https://example.com/a.pdf',
+        caption => 'Read', filename => 'a.pdf' }, 'a document of Meta\'s');
+    ($raw) = sent_with(infobip => 'Look', media => $file);
+    is_deeply($raw->{content}, { mediaUrl => $file->{url},
+        caption => 'Look' }, 'Infobip');
+    ($raw) = sent_with(twilio => 'Look', media => $file);
+    is_deeply([@$raw{qw(MediaUrl Body)}], [$file->{url}, 'Look'], 'Twilio');
+    ($raw) = sent_with(meta => '', media => $file);
+    is_deeply($raw->{image}, { link => $file->{url} }, 'without a text');
+};
+
+subtest 'a text that cannot stand beside it follows it' => sub {
+    my $worker = worker();
+    my @raw = sent_with(instagram => 'Look', media => $file);
+    is_deeply([map { $_->{message} } @raw], [{ attachment => {
+        type => 'image', payload => { url => $file->{url} } } },
+        { text => 'Look' }], 'Instagram');
+    @raw = sent_with(manychat => 'Look', media => $file);
+    is_deeply([map { $_->{data}{content}{messages} } @raw], [[{
+        type => 'image', url => $file->{url} }], [{ type => 'text',
+        text => 'Look' }]], 'ManyChat');
+    @raw = sent_with(meta => 'Listen', media => { %$file, type => 'audio' });
+    is_deeply([map { $_->{type} } @raw], ['audio', 'text'],
+        'a recording has none');
+    is($raw[0]{biz_opaque_callback_data}, undef, 'our id goes with the last');
+    ok($raw[1]{biz_opaque_callback_data}, '... whose reports count');
+    @raw = sent_with(meta => 'x' x 1025, media => $file);
+    is_deeply([map { $_->{type} } @raw], ['image', 'text'], 'one too long');
+};
+
+subtest 'buttons, in each provider\'s way' => sub {
+    my $worker = worker();
+    my ($raw) = sent_with(meta => 'Confirm?', buttons => $buttons);
+    is_deeply($raw->{interactive}, { type => 'button',
+        body => { text => 'Confirm?' }, action => { buttons => [
+            map { { type => 'reply', reply => $_ } } @$buttons ] } }, 'Meta');
+    ($raw) = sent_with(infobip => 'Confirm?', buttons => $buttons);
+    is_deeply($raw->{content}, { body => { text => 'Confirm?' },
+        action => { buttons => [ map { { type => 'REPLY', %$_ } }
+            @$buttons ] } }, 'Infobip');
+    ($raw) = sent_with(instagram => 'Confirm?', buttons => $buttons);
+    is_deeply($raw->{message}, { text => 'Confirm?', quick_replies => [
+        map { { content_type => 'text', title => $_->{title},
+            payload => $_->{id} } } @$buttons ] }, 'Instagram');
+};
+
+subtest 'what the provider does not have fails, and why' => sub {
+    my $worker = worker();
+    for my $case (
+        ['twilio', { buttons => $buttons }, 'the provider has no buttons'],
+        ['meta', { media => { type => 'cat', url => 'x' } },
+            'media.type is image, video, audio or document'],
+        ['meta', { media => { type => 'image' } }, 'media.url is missing'],
+        ['meta', { buttons => [{}] }, 'buttons have id and title'],
+    ) {
+        my ($provider, $data, $reason) = @$case;
+        my $lane = "acme/conv/$provider:15550199:" . ++$chat;
+        my %way = (provider => $provider, to => '15550199');
+        talk($lane, %way);
+        my $id = order($lane, 'Hello', %way, data => $data);
+        wait_job($id, 'failed');
+        is(reason($id), $reason, $reason);
+    }
+};
+
 subtest 'several in a turn: each is sent, in order, and they answer nothing'
     => sub {
     fresh();

@@ -178,6 +178,79 @@ _M.text = {
 }
 
 
+local FILE_TYPES = { image = true, video = true, audio = true,
+                     document = true }
+
+
+local function check_file(errors, body)
+    local content = table_of(body.content)
+
+    check_common(errors, body, "")
+    check_text(errors, "content.mediaUrl", content.mediaUrl, 1, 2048)
+    check_text(errors, "content.caption", content.caption, 0, 3000)
+    check_text(errors, "content.filename", content.filename, 0, 240)
+end
+
+
+local function check_buttons(errors, body)
+    local content = table_of(body.content)
+    local buttons = table_of(table_of(content.action).buttons)
+
+    check_common(errors, body, "")
+    check_text(errors, "content.body.text", table_of(content.body).text, 1,
+               1024)
+
+    if #buttons < 1 or #buttons > 3 then
+        errors["content.action.buttons"] = { "size must be between 1 and 3" }
+    end
+
+    for i, button in ipairs(buttons) do
+        local prefix = "content.action.buttons[" .. i - 1 .. "]."
+
+        check_text(errors, prefix .. "id", button.id, 1, 256)
+        check_text(errors, prefix .. "title", button.title, 1, 20)
+
+        if button.type ~= "REPLY" then
+            errors[prefix .. "type"] = { "must be REPLY" }
+        end
+    end
+end
+
+
+_M.file = {
+    name = "infobip",
+    refuse = function(request)
+        if not FILE_TYPES[ngx.var.uri:match("([^/]+)$")] then
+            return fail(404)
+        end
+
+        return refuse_by(check_file)(request)
+    end,
+    failure = failure,
+
+    accept = function(request)
+        local content = request.body.content
+
+        send(request.body, content.caption or content.mediaUrl, request.raw)
+    end,
+
+    answer = _M.text.answer,
+}
+
+
+_M.buttons = {
+    name = "infobip",
+    refuse = refuse_by(check_buttons),
+    failure = failure,
+
+    accept = function(request)
+        send(request.body, request.body.content.body.text, request.raw)
+    end,
+
+    answer = _M.text.answer,
+}
+
+
 _M.template = {
     name = "infobip",
     refuse = refuse_by(check_templates),

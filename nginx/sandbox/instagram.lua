@@ -8,6 +8,8 @@ local _M = {}
 
 local MAX_TEXT = 1000           -- bytes
 
+local ATTACHMENTS = { image = true, video = true, audio = true, file = true }
+
 -- of a status that a test wants, what Instagram's error with it says
 local FAILURES = {
     [400] = { 100, "The requested user cannot be found.", 2534014 },
@@ -32,6 +34,15 @@ local function table_of(value)
 end
 
 
+local function refuse_attachment(attachment)
+    if not ATTACHMENTS[attachment.type]
+       or type(table_of(attachment.payload).url) ~= "string"
+    then
+        return fail(400, 100, "message.attachment is invalid")
+    end
+end
+
+
 local function refuse(request)
     local body = request.body
 
@@ -49,6 +60,12 @@ local function refuse(request)
 
     if body.sender_action then
         return
+    end
+
+    local attachment = table_of(body.message).attachment
+
+    if attachment then
+        return refuse_attachment(table_of(attachment))
     end
 
     local text = table_of(body.message).text
@@ -72,7 +89,8 @@ local function accept(request)
     ledger.send("instagram", {
         to = body.recipient.id,
         from = ngx.var.uri:match("/(%d+)/messages$"),
-        id = request.id, text = body.message.text,
+        id = request.id, text = body.message.text
+                                or body.message.attachment.payload.url,
     }, request.raw)
 end
 

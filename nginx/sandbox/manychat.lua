@@ -135,7 +135,7 @@ local function accept(request)
     local texts = {}
 
     for _, message in ipairs(request.body.data.content.messages) do
-        texts[#texts + 1] = message.text
+        texts[#texts + 1] = message.text or message.url
     end
 
     ledger.send("manychat", {

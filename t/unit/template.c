@@ -7,6 +7,7 @@
 #include "channel/infobip.h"
 #include "channel/meta.h"
 #include "channel/template.h"
+#include "setter_format.h"
 #include "channel/twilio.h"
 
 
@@ -222,6 +223,28 @@ test_twilio(void **state)
 }
 
 
+/* The front door knows what of it each provider takes. */
+static void
+test_door(void **state)
+{
+    unsigned                 takes;
+    const channel_t *const  *channel;
+
+    (void) state;
+
+    for (channel = channel_all(); *channel != NULL; channel++) {
+        takes = setter_format_takes((setter_str_t) {
+            strlen((*channel)->name), (*channel)->name });
+
+        assert_int_equal(!!(takes & SETTER_SEND_TEMPLATE),
+                         (*channel)->templates);
+        assert_int_equal(!!(takes & SETTER_SEND_MEDIA), (*channel)->files);
+        assert_int_equal(!!(takes & SETTER_SEND_BUTTONS),
+                         (*channel)->buttons);
+    }
+}
+
+
 int
 main(void)
 {
@@ -229,7 +252,8 @@ main(void)
         cmocka_unit_test(test_what_is_wrong_is_named),
         cmocka_unit_test(test_meta),
         cmocka_unit_test(test_infobip),
-        cmocka_unit_test(test_twilio)
+        cmocka_unit_test(test_twilio),
+        cmocka_unit_test(test_door)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "channel/attached.h"
 #include "channel/provider.h"
 #include "channel/split.h"
 #include "channel/template.h"
@@ -30,6 +31,12 @@ static const channel_t *const  channels[] = {
 };
 
 
+static channel_result_e channel_send_text(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    int n, channel_answer_t *answer, arena_t *arena);
+static channel_result_e channel_send_attached(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    channel_answer_t *answer, arena_t *arena);
 static channel_result_e channel_send_template(const channel_t *channel,
     const channel_account_t *account, const channel_message_t *message,
     channel_answer_t *answer, arena_t *arena);
@@ -68,14 +75,26 @@ channel_send(const channel_t *channel, const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena)
 {
-    int                 n, more;
-    setter_str_t        rest, next;
-    channel_message_t   part;
-
     if (message->template.len > 0) {
         return channel_send_template(channel, account, message, answer,
                                      arena);
     }
+
+    return message->attached.len > 0
+           ? channel_send_attached(channel, account, message, answer, arena)
+           : channel_send_text(channel, account, message, 1, answer, arena);
+}
+
+
+/* Its parts; the first of them is the message's nth. */
+static channel_result_e
+channel_send_text(const channel_t *channel, const channel_account_t *account,
+    const channel_message_t *message, int n, channel_answer_t *answer,
+    arena_t *arena)
+{
+    int                 more;
+    setter_str_t        rest, next;
+    channel_message_t   part;
 
     part = *message;
     rest = message->text;
@@ -84,10 +103,10 @@ channel_send(const channel_t *channel, const channel_account_t *account,
         || !split_next(&rest, channel->max_text, channel->bytes, &part.text)
         || rest.len == 0)
     {
-        return channel->send(account, message, answer, arena);
+        return channel_send_part(channel, account, message, n, answer, arena);
     }
 
-    for (n = 1, more = 1; more; n++, part.text = next) {
+    for (more = 1; more; n++, part.text = next) {
         more = split_next(&rest, channel->max_text, channel->bytes, &next);
 
         /* what is reported of the last one is true of all before it */
@@ -101,6 +120,58 @@ channel_send(const channel_t *channel, const channel_account_t *account,
     }
 
     return answer->result;
+}
+
+
+/*
+ * A file has its text beside it where that fits; else the text follows, once
+ * the file was accepted.
+ */
+static channel_result_e
+channel_send_attached(const channel_t *channel,
+    const channel_account_t *account, const channel_message_t *message,
+    channel_answer_t *answer, arena_t *arena)
+{
+    const char          *reason;
+    channel_message_t    file, text;
+    channel_attached_t   with;
+
+    reason = attached_read(&with, message->attached, arena);
+
+    if (reason == NULL) {
+        reason = with.nbuttons > 0 && !channel->buttons
+                 ? "the provider has no buttons"
+                 : with.nbuttons == 0 && !channel->files
+                 ? "the provider sends no files" : NULL;
+    }
+
+    if (reason != NULL) {
+        channel_answer_init(answer);
+        return channel_stop(answer, CHANNEL_FAILED, reason);
+    }
+
+    file = *message;
+    file.with = &with;
+
+    if (with.nbuttons > 0 || message->text.len == 0
+        || (with.type != ATTACHED_AUDIO
+            && split_size(message->text, channel->bytes)
+               <= channel->max_caption))
+    {
+        return channel->send(account, &file, answer, arena);
+    }
+
+    file.text = none;
+    file.message_id = none;
+
+    if (channel->send(account, &file, answer, arena) != CHANNEL_SENT) {
+        return answer->result;
+    }
+
+    text = *message;
+    text.attached = none;
+
+    return channel_send_text(channel, account, &text, 2, answer, arena);
 }
 
 

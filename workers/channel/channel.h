@@ -10,6 +10,7 @@
 
 
 typedef struct channel_template_s  channel_template_t;
+typedef struct channel_attached_s  channel_attached_t;
 
 typedef struct {
     setter_str_t  message_id;       /* ours: travels along where it can */
@@ -19,6 +20,9 @@ typedef struct {
     setter_str_t  template;         /* JSON text: sent in the text's place;
                                        len 0: none.  template.h */
     const channel_template_t  *filled;      /* it, read: by channel_send() */
+    setter_str_t  attached;         /* JSON text: beside the text; len 0:
+                                       nothing.  attached.h */
+    const channel_attached_t  *with;        /* it, read, likewise */
     setter_str_t  surface;          /* manychat: "instagram"; may be absent */
     int64_t       timeout_ms;
 
@@ -105,7 +109,12 @@ typedef struct {
     size_t              max_text;
     unsigned            bytes:1;
 
+    /* Of the text beside a file, in the same units; 0: there is none. */
+    size_t              max_caption;
+
     unsigned            templates:1;        /* send() knows them */
+    unsigned            files:1;
+    unsigned            buttons:1;
 } channel_t;
 
 /*

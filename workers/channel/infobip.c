@@ -4,12 +4,14 @@
 
 #include <string.h>
 
+#include "channel/attached.h"
 #include "channel/infobip.h"
 #include "channel/media.h"
 #include "channel/template.h"
 
 
 #define INFOBIP_TEXT  4096          /* characters of a message */
+#define INFOBIP_CAPTION  1024       /* beside a file */
 
 
 enum {
@@ -68,6 +70,9 @@ static const char *infobip_check(const channel_account_t *account);
 static channel_result_e infobip_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
+static const char *infobip_path(const channel_message_t *message);
+static void infobip_write_attached(const channel_message_t *message,
+    setter_buf_t *body);
 static void infobip_write_content(const channel_message_t *message,
     setter_buf_t *body);
 static int infobip_find(setter_str_t name, channel_result_e *result);
@@ -85,7 +90,10 @@ const channel_t  channel_infobip = {
     .reports = infobip_reports,
     .media = &infobip_media,
     .max_text = INFOBIP_TEXT,
-    .templates = 1
+    .max_caption = INFOBIP_CAPTION,
+    .templates = 1,
+    .files = 1,
+    .buttons = 1
 };
 
 
@@ -133,8 +141,7 @@ infobip_send(const channel_account_t *account,
                             "no sender: INFOBIP_SENDER is not set");
     }
 
-    request.path = message->filled != NULL ? "/whatsapp/1/message/template"
-                                           : "/whatsapp/1/message/text";
+    request.path = infobip_path(message);
     request.scheme = "App";
     request.timeout_ms = message->timeout_ms;
     request.judge = infobip_judge;
@@ -143,6 +150,28 @@ infobip_send(const channel_account_t *account,
     infobip_write(message, from, &request.body);
 
     return channel_post(account, message, &request, answer, arena);
+}
+
+
+static const char *
+infobip_path(const channel_message_t *message)
+{
+    static const char *const  files[] = {       /* by attached_type_e */
+        "/whatsapp/1/message/image", "/whatsapp/1/message/video",
+        "/whatsapp/1/message/audio", "/whatsapp/1/message/document"
+    };
+
+    if (message->filled != NULL) {
+        return "/whatsapp/1/message/template";
+    }
+
+    if (message->with == NULL) {
+        return "/whatsapp/1/message/text";
+    }
+
+    return message->with->nbuttons > 0
+           ? "/whatsapp/1/message/interactive/buttons"
+           : files[message->with->type];
 }
 
 
@@ -183,6 +212,11 @@ infobip_write_content(const channel_message_t *message, setter_buf_t *body)
 
     template = message->filled;
 
+    if (message->with != NULL) {
+        infobip_write_attached(message, body);
+        return;
+    }
+
     if (template == NULL) {
         setter_json_member(body, "text", message->text);
         return;
@@ -196,6 +230,47 @@ infobip_write_content(const channel_message_t *message, setter_buf_t *body)
     setter_buf_append(body, list->data, list->len);
     setter_buf_text(body, "}}");
     setter_json_member(body, "language", template->language);
+}
+
+
+/* "Send WhatsApp image message" and the like; "… interactive buttons …" */
+static void
+infobip_write_attached(const channel_message_t *message, setter_buf_t *body)
+{
+    size_t                     i;
+    setter_str_t               reply = setter_str("REPLY");
+    const channel_attached_t  *with;
+
+    with = message->with;
+
+    if (with->nbuttons == 0) {
+        setter_json_member(body, "mediaUrl", with->url);
+
+        if (message->text.len > 0) {
+            setter_json_member(body, "caption", message->text);
+        }
+
+        if (with->type == ATTACHED_DOCUMENT && with->filename.len > 0) {
+            setter_json_member(body, "filename", with->filename);
+        }
+
+        return;
+    }
+
+    setter_buf_text(body, "\"body\":{");
+    setter_json_member(body, "text", message->text);
+    setter_buf_text(body, "},\"action\":{\"buttons\":[");
+
+    for (i = 0; i < with->nbuttons; i++) {
+        setter_buf_append(body, ",", i > 0);
+        setter_buf_byte(body, '{');
+        setter_json_member(body, "type", reply);
+        setter_json_member(body, "id", with->buttons[i].id);
+        setter_json_member(body, "title", with->buttons[i].title);
+        setter_buf_byte(body, '}');
+    }
+
+    setter_buf_text(body, "]}");
 }
 
 

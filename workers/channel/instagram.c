@@ -4,6 +4,7 @@
  */
 
 #include "channel/graph.h"
+#include "channel/attached.h"
 #include "channel/instagram.h"
 
 
@@ -30,6 +31,10 @@ static channel_result_e instagram_send(const channel_account_t *account,
 static channel_result_e instagram_typing(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
+static void instagram_write_file(const channel_attached_t *with,
+    setter_buf_t *body);
+static void instagram_write_buttons(const channel_attached_t *with,
+    setter_buf_t *body);
 static int instagram_report(const setter_json_value_t *element,
     channel_report_t *report, arena_t *arena);
 
@@ -59,7 +64,9 @@ const channel_t  channel_instagram = {
     .reports = instagram_reports,
     .typing = instagram_typing,
     .max_text = INSTAGRAM_TEXT,
-    .bytes = 1
+    .bytes = 1,
+    .files = 1,
+    .buttons = 1
 };
 
 
@@ -124,8 +131,59 @@ instagram_write(const channel_message_t *message, setter_buf_t *body)
 
     setter_json_name(body, "message");
     setter_buf_byte(body, '{');
-    setter_json_member(body, "text", message->text);
+
+    if (message->with != NULL && message->with->nbuttons == 0) {
+        instagram_write_file(message->with, body);
+
+    } else {
+        setter_json_member(body, "text", message->text);
+
+        if (message->with != NULL) {
+            instagram_write_buttons(message->with, body);
+        }
+    }
+
     setter_buf_text(body, "}}");
+}
+
+
+/* "Send a message with an image, video or audio": a document is a "file" */
+static void
+instagram_write_file(const channel_attached_t *with, setter_buf_t *body)
+{
+    setter_str_t  file = setter_str("file");
+
+    setter_json_name(body, "attachment");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "type", with->type == ATTACHED_DOCUMENT
+                                     ? file : with->type_name);
+    setter_json_name(body, "payload");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "url", with->url);
+    setter_buf_text(body, "}}");
+}
+
+
+/* "Quick replies" */
+static void
+instagram_write_buttons(const channel_attached_t *with, setter_buf_t *body)
+{
+    size_t        i;
+    setter_str_t  text = setter_str("text");
+
+    setter_json_name(body, "quick_replies");
+    setter_buf_byte(body, '[');
+
+    for (i = 0; i < with->nbuttons; i++) {
+        setter_buf_append(body, ",", i > 0);
+        setter_buf_byte(body, '{');
+        setter_json_member(body, "content_type", text);
+        setter_json_member(body, "title", with->buttons[i].title);
+        setter_json_member(body, "payload", with->buttons[i].id);
+        setter_buf_byte(body, '}');
+    }
+
+    setter_buf_byte(body, ']');
 }
 
 

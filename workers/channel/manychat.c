@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "channel/attached.h"
 #include "channel/manychat.h"
 #include "channel/split.h"
 #include "runtime/loop.h"
@@ -60,6 +61,8 @@ static channel_result_e manychat_send(const channel_account_t *account,
     arena_t *arena);
 static int64_t manychat_pace(const channel_account_t *account,
     int64_t limit_ms);
+static void manychat_write_file(const channel_attached_t *with,
+    setter_buf_t *body);
 static void manychat_write_texts(const channel_message_t *message,
     setter_buf_t *body);
 static int manychat_is_integer(setter_str_t id);
@@ -71,7 +74,8 @@ const channel_t  channel_manychat = {
     .name = "manychat",
     .check = manychat_check,
     .send = manychat_send,
-    .pace = manychat_pace
+    .pace = manychat_pace,
+    .files = 1
 };
 
 
@@ -174,7 +178,13 @@ manychat_write(const channel_message_t *message, setter_buf_t *body)
         setter_json_member(body, "type", message->surface);
     }
 
-    manychat_write_texts(message, body);
+    if (message->with != NULL) {
+        manychat_write_file(message->with, body);
+
+    } else {
+        manychat_write_texts(message, body);
+    }
+
     setter_buf_text(body, ",\"actions\":[]");
 
     if (!setter_str_is(message->surface, "whatsapp")
@@ -184,6 +194,21 @@ manychat_write(const channel_message_t *message, setter_buf_t *body)
     }
 
     setter_buf_text(body, "}}}");
+}
+
+
+/* Instagram and WhatsApp take images alone through ManyChat. */
+static void
+manychat_write_file(const channel_attached_t *with, setter_buf_t *body)
+{
+    setter_str_t  file = setter_str("file");
+
+    setter_json_name(body, "messages");
+    setter_buf_text(body, "[{");
+    setter_json_member(body, "type", with->type == ATTACHED_DOCUMENT
+                                     ? file : with->type_name);
+    setter_json_member(body, "url", with->url);
+    setter_buf_text(body, "}]");
 }
 
 

@@ -3,12 +3,14 @@
  * of the OpenAPI "business-messaging-api v23.0" and of the page "Error codes".
  */
 
+#include "channel/attached.h"
 #include "channel/graph.h"
 #include "channel/meta.h"
 #include "channel/template.h"
 
 
 #define META_TEXT         4096      /* characters of a message */
+#define META_CAPTION  1024          /* beside a file */
 
 #define META_PAIR_MS      6000      /* one message a contact in so long */
 #define META_BUSY_MS      2000
@@ -49,6 +51,11 @@ static channel_result_e meta_typing(const channel_account_t *account,
     arena_t *arena);
 
 
+static setter_str_t meta_type(const channel_message_t *message);
+static void meta_write_buttons(const channel_message_t *message,
+    setter_buf_t *body);
+static void meta_write_file(const channel_message_t *message,
+    setter_buf_t *body);
 static void meta_write_template(const channel_template_t *template,
     setter_buf_t *body);
 
@@ -79,7 +86,10 @@ const channel_t  channel_meta = {
     .typing = meta_typing,
     .media = &graph_media,
     .max_text = META_TEXT,
-    .templates = 1
+    .max_caption = META_CAPTION,
+    .templates = 1,
+    .files = 1,
+    .buttons = 1
 };
 
 
@@ -136,19 +146,22 @@ meta_write(const channel_message_t *message, setter_buf_t *body)
 {
     setter_str_t  whatsapp = setter_str("whatsapp");
     setter_str_t  individual = setter_str("individual");
-    setter_str_t  text = setter_str("text");
-    setter_str_t  template = setter_str("template");
 
     setter_buf_byte(body, '{');
     setter_json_member(body, "messaging_product", whatsapp);
     setter_json_member(body, "recipient_type", individual);
     setter_json_member(body, graph_is_id(message->to) ? "to" : "recipient",
                        message->to);
-    setter_json_member(body, "type", message->filled != NULL ? template
-                                                             : text);
+    setter_json_member(body, "type", meta_type(message));
 
     if (message->filled != NULL) {
         meta_write_template(message->filled, body);
+
+    } else if (message->with != NULL && message->with->nbuttons > 0) {
+        meta_write_buttons(message, body);
+
+    } else if (message->with != NULL) {
+        meta_write_file(message, body);
 
     } else {
         setter_json_name(body, "text");
@@ -159,6 +172,78 @@ meta_write(const channel_message_t *message, setter_buf_t *body)
 
     setter_json_member(body, "biz_opaque_callback_data",
                        message->message_id);
+    setter_buf_byte(body, '}');
+}
+
+
+static setter_str_t
+meta_type(const channel_message_t *message)
+{
+    setter_str_t  text = setter_str("text");
+    setter_str_t  template = setter_str("template");
+    setter_str_t  interactive = setter_str("interactive");
+
+    if (message->filled != NULL) {
+        return template;
+    }
+
+    if (message->with == NULL) {
+        return text;
+    }
+
+    return message->with->nbuttons > 0 ? interactive
+                                       : message->with->type_name;
+}
+
+
+/* "Interactive reply buttons messages" */
+static void
+meta_write_buttons(const channel_message_t *message, setter_buf_t *body)
+{
+    size_t        i;
+    setter_str_t  button = setter_str("button"), reply = setter_str("reply");
+
+    setter_json_name(body, "interactive");
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "type", button);
+    setter_buf_text(body, ",\"body\":{");
+    setter_json_member(body, "text", message->text);
+    setter_buf_text(body, "},\"action\":{\"buttons\":[");
+
+    for (i = 0; i < message->with->nbuttons; i++) {
+        setter_buf_append(body, ",", i > 0);
+        setter_buf_byte(body, '{');
+        setter_json_member(body, "type", reply);
+        setter_buf_text(body, ",\"reply\":{");
+        setter_json_member(body, "id", message->with->buttons[i].id);
+        setter_json_member(body, "title", message->with->buttons[i].title);
+        setter_buf_text(body, "}}");
+    }
+
+    setter_buf_text(body, "]}}");
+}
+
+
+/* "Image messages" and the like: by link */
+static void
+meta_write_file(const channel_message_t *message, setter_buf_t *body)
+{
+    const channel_attached_t  *with;
+
+    with = message->with;
+
+    setter_json_name(body, with->type_name.data);
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "link", with->url);
+
+    if (message->text.len > 0) {
+        setter_json_member(body, "caption", message->text);
+    }
+
+    if (with->type == ATTACHED_DOCUMENT && with->filename.len > 0) {
+        setter_json_member(body, "filename", with->filename);
+    }
+
     setter_buf_byte(body, '}');
 }
 

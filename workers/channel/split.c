@@ -369,3 +369,20 @@ split_trim(setter_str_t *text)
         text->len--;
     }
 }
+
+
+size_t
+split_size(setter_str_t text, int bytes)
+{
+    size_t  i, n;
+
+    if (bytes) {
+        return text.len;
+    }
+
+    for (i = 0, n = 0; i < text.len; i++) {
+        n += ((unsigned char) text.data[i] & 0xc0) != 0x80;
+    }
+
+    return n;
+}

@@ -19,5 +19,8 @@
 int split_next(setter_str_t *text, size_t limit, int bytes,
     setter_str_t *part);
 
+/* How long it is by that measure: characters, or bytes. */
+size_t split_size(setter_str_t text, int bytes);
+
 
 #endif /* CHANNEL_SPLIT_H */

@@ -7,6 +7,7 @@
 
 #include <openssl/evp.h>
 
+#include "channel/attached.h"
 #include "channel/media.h"
 #include "channel/template.h"
 #include "channel/twilio.h"
@@ -106,6 +107,8 @@ const channel_t  channel_twilio = {
     .reports = twilio_reports,
     .media = &twilio_media,
     .templates = 1,
+    .files = 1,
+    .max_caption = TWILIO_TEXT,
     .max_text = TWILIO_TEXT
 };
 
@@ -238,8 +241,15 @@ twilio_write(const channel_message_t *message, setter_str_t from,
 
     if (message->filled != NULL) {
         twilio_write_template(message->filled, body);
+        return;
+    }
 
-    } else {
+    if (message->with != NULL) {
+        setter_buf_text(body, "&MediaUrl=");
+        setter_buf_encoded(body, message->with->url, "%&=+#;");
+    }
+
+    if (message->with == NULL || message->text.len > 0) {
         setter_buf_text(body, "&Body=");
         setter_buf_encoded(body, message->text, "%&=+#;");
     }

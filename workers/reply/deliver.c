@@ -228,6 +228,7 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
     message.from = deliver_str(reply->sender);
     message.text = deliver_str(reply->text);
     message.template = deliver_str(reply->template);
+    message.attached = deliver_str(reply->attached);
     message.surface = deliver_str(reply->surface);
     message.timeout_ms = turn->worker->send_timeout_ms;
     message.before_send = deliver_late;

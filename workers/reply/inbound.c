@@ -23,6 +23,8 @@ static int inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header);
 static void inbound_unfit(turn_job_t *job, const char *reason);
 static int inbound_extras(turn_t *turn, turn_job_t *job);
+static int inbound_attach(turn_t *turn, turn_job_t *job, const char *name,
+    setter_str_t json);
 static int inbound_same(setter_str_t a, setter_str_t b);
 
 
@@ -171,9 +173,13 @@ inbound_judge(turn_t *turn, turn_job_t *job,
         job->reason = "quota exceeded";
     }
 
-    inbound_unfit(job, turn->kind->unfit(job, header));
+    rc = inbound_extras(turn, job);
 
-    return inbound_extras(turn, job);
+    if (rc == SETTER_OK) {
+        inbound_unfit(job, turn->kind->unfit(job, header));
+    }
+
+    return rc;
 }
 
 
@@ -217,21 +223,23 @@ inbound_unclear(const setter_job_t *job)
 
 /*
  * ManyChat shows an answer where the location of the webhook says; what
- * somebody has us send may be a template.
+ * somebody has us send may be a template, or have a file or buttons.
  */
 static int
 inbound_extras(turn_t *turn, turn_job_t *job)
 {
-    setter_json_value_t  values[2], *surface, *template;
+    setter_json_value_t  values[4], *surface, *template;
     setter_json_error_e  rc;
 
     static const setter_json_path_t  paths[] = {
         { "data.surface", 0 },
         { "data.template", SETTER_JSON_TEXT },
+        { "data.media", SETTER_JSON_TEXT },
+        { "data.buttons", SETTER_JSON_TEXT },
     };
 
     rc = setter_json_read(job->envelope.data, job->envelope.len,
-                          SETTER_JSON_REPAIR, paths, 2, values, NULL,
+                          SETTER_JSON_REPAIR, paths, 4, values, NULL,
                           arena_alloc(turn->claim->arena));
 
     if (rc == SETTER_JSON_NO_MEMORY) {
@@ -255,7 +263,36 @@ inbound_extras(turn_t *turn, turn_job_t *job)
         job->template = template->text;
     }
 
-    return SETTER_OK;
+    if (values[2].type == SETTER_JSON_OBJECT) {
+        return inbound_attach(turn, job, "media", values[2].text);
+    }
+
+    return values[3].type == SETTER_JSON_ARRAY
+           ? inbound_attach(turn, job, "buttons", values[3].text) : SETTER_OK;
+}
+
+
+static int
+inbound_attach(turn_t *turn, turn_job_t *job, const char *name,
+    setter_str_t json)
+{
+    setter_buf_t  buf;
+
+    /* what a person sends has none of it */
+    if (strcmp(turn->kind->name, "send") != 0) {
+        return SETTER_OK;
+    }
+
+    setter_buf_init(&buf, arena_alloc(turn->claim->arena), json.len + 16);
+    setter_buf_byte(&buf, '{');
+    setter_json_name(&buf, name);
+    setter_buf_append(&buf, json.data, json.len);
+    setter_buf_byte(&buf, '}');
+
+    job->attached.data = buf.data;
+    job->attached.len = buf.len;
+
+    return buf.failed ? SETTER_NO_MEMORY : SETTER_OK;
 }
 
 

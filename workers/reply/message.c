@@ -83,7 +83,8 @@ kind_message_unfit(const turn_job_t *turn_job,
         return reason;
     }
 
-    return job->text.len == 0 ? "no text" : NULL;
+    return job->text.len == 0 && turn_job->attached.len == 0 ? "no text"
+                                                             : NULL;
 }
 
 

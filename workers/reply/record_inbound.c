@@ -22,7 +22,7 @@ enum {
 /* The columns of that one. */
 enum {
     STATUS = 0, SEEN, ID, STATE, TEXT, PROVIDER, ADDRESS, SENDER, SURFACE,
-    TEMPLATE
+    TEMPLATE, ATTACHED
 };
 
 
@@ -134,12 +134,12 @@ static const char  record_messages[] =
 /* Each job is a turn of its own here: what it is to send is its reply. */
 static const char  record_replies[] =
     "INSERT INTO messages (tenant, id, lane, direction, state, turn,"
-    "  provider, address, sender, surface, text, template)"
+    "  provider, address, sender, surface, text, template, attached)"
     " SELECT $1, e.id, $2, 'out', 'composed', e.id, e.provider, e.address,"
-    "  e.sender, e.surface, e.text, e.template"
+    "  e.sender, e.surface, coalesce(e.text, ''), e.template, e.attached"
     " FROM jsonb_to_recordset($3::jsonb)"
     "  AS e (n integer, id uuid, provider text, address text, sender text,"
-    "   surface text, text text, template jsonb)"
+    "   surface text, text text, template jsonb, attached jsonb)"
     " WHERE e.provider IS NOT NULL"
     " ORDER BY e.n"
     " ON CONFLICT DO NOTHING";
@@ -147,7 +147,7 @@ static const char  record_replies[] =
 /* A job, whether it has a message, and the reply that answers it. */
 static const char  record_job[] =
     "SELECT j.status, m.id IS NOT NULL, r.id, r.state, r.text, r.provider,"
-    "  r.address, r.sender, r.surface, r.template"
+    "  r.address, r.sender, r.surface, r.template, r.attached"
     " FROM jobs AS j"
     " LEFT JOIN messages AS m ON m.tenant = $1 AND m.id = $2"
     " LEFT JOIN messages AS r ON r.tenant = $1"
@@ -421,6 +421,7 @@ record_reply(turn_t *turn, turn_job_t *job, const pg_answer_t *answer,
     reply->sender = record_text(turn, answer, query, SENDER);
     reply->surface = record_text(turn, answer, query, SURFACE);
     reply->template = record_text(turn, answer, query, TEMPLATE);
+    reply->attached = record_text(turn, answer, query, ATTACHED);
     job->reply = reply;
 
     return reply->id == NULL || reply->state == NULL || reply->text == NULL

@@ -193,6 +193,11 @@ record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
         setter_buf_append(buf, job->template.data, job->template.len);
     }
 
+    if (form == RECORD_JSON && job->attached.len > 0) {
+        setter_json_name(buf, "attached");
+        setter_buf_append(buf, job->attached.data, job->attached.len);
+    }
+
     setter_json_name(buf, "payload");
     record_payload(buf, job, form);
     setter_buf_byte(buf, '}');

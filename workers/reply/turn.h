@@ -46,6 +46,7 @@ typedef struct {
     const char     *sender;         /* NULL: none */
     const char     *surface;        /* NULL: none */
     const char     *template;       /* JSON text; NULL: the text is sent */
+    const char     *attached;       /* likewise, beside the text */
     const char     *model;
     long            prompt_tokens;
     long            completion_tokens;
@@ -60,6 +61,7 @@ typedef struct {
     const setter_job_header_t  *header;
     setter_str_t    surface;
     setter_str_t    template;       /* JSON text of an object, or empty */
+    setter_str_t    attached;       /* likewise: {"media":…}, {"buttons":…} */
     setter_str_t   *images;         /* that it brought, for the model */
     size_t          nimages;
     setter_str_t    envelope;
