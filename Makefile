@@ -22,7 +22,7 @@ WORKER_SRCS   = $(wildcard workers/runtime/*.c workers/queue/*.c \
                 workers/ctl/*.c)
 # the queue's library: one file for Redis, its parts in this order
 LANES         = keys store jobs tenants ready sort due turn claim settings \
-                look register
+                pace look register
 LANES_PARTS   = $(LANES:%=workers/queue/lanes/%.lua)
 EMBEDDED      = $(BUILD)/lanes.lua $(sort $(wildcard workers/sql/*.sql))
 SHARED_OBJS   = $(SHARED_SRCS:%.c=$(BUILD)/%.o)

@@ -533,6 +533,44 @@ test 'a count that is off does not keep a claim for ever' => sub {
     is_deeply ids(claim(slots => 5)->[0]), ['b'], 'and what comes next is';
 };
 
+# For how many ms a message of these paces waits: name, interval (us), burst.
+sub pace { $queue->call(pace => @_) }
+
+test 'a pace: a burst, then one after the other' => sub {
+    my @waits = map { pace(100_000, 'meta/1', 1_000_000, 3) } 1 .. 5;
+    is_deeply [@waits[0 .. 2]], [0, 0, 0], 'three at once';
+    ok $waits[3] > 900 && $waits[3] <= 1000, "the next in a second: $waits[3]";
+    ok $waits[4] > 1900 && $waits[4] <= 2000, "and the next: $waits[4]";
+    is pace(100_000, 'meta/2', 1_000_000, 3), 0, 'another is not concerned';
+    my $ttl = $redis->pttl(key('pace:meta/1'));
+    ok $ttl > 4000 && $ttl <= 5000, "it is kept no longer than it counts: $ttl";
+};
+
+test 'a pace: a wait that is too long does not count' => sub {
+    pace(0, 'm', 1_000_000, 1);
+    ok pace(100, 'm', 1_000_000, 1) > 900, 'too long' for 1 .. 5;
+    my $wait = pace(1000, 'm', 1_000_000, 1);
+    ok $wait > 800 && $wait <= 1000, "the first that waits: $wait";
+};
+
+test 'two paces: both count, or neither' => sub {
+    my @pair = ('m/p', 6_000_000, 1);
+    is pace(0, 'm', 1000, 2, @pair), 0, 'the first';
+    ok pace(0, 'm', 1000, 2, @pair) > 5900, 'the longer one counts';
+    is pace(0, 'm', 1000, 2, 'm/q', 6_000_000, 1), 0, 'to somebody else';
+};
+
+test 'a pace that the provider stops' => sub {
+    is $queue->call(pace_stop => 'm', 0, 1, 2000), 1, 'is stopped';
+    my $wait = pace(100, 'm', 0, 1);
+    ok $wait > 1900 && $wait <= 2000, "for all: $wait";
+    $queue->call(pace_stop => 'm', 0, 1, 500);
+    ok pace(100, 'm', 0, 1) > 1800, 'a shorter stop does not end it';
+    is $queue->call(pace_stop => 'n', 1_000_000, 5, 1000), 1, 'with a burst';
+    $wait = pace(100, 'n', 1_000_000, 5);
+    ok $wait > 900 && $wait <= 1000, "which is used up: $wait";
+};
+
 {
     my $server = Setter::Redis->start(appendonly => 'yes',
         appendfsync => 'always');

@@ -194,7 +194,8 @@ test 'a full Redis takes all calls, a replica those that only ask' => sub {
         (map { ("setter_$_" => 'no-writes') }
             qw(depth absent state workers version)),
         (map { ("setter_$_" => 'allow-oom') }
-            qw(claim take more extend complete fail tenant hold release)),
+            qw(claim take more extend complete fail tenant hold release
+               pace pace_stop)),
     }, 'flags');
 };
 

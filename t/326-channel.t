@@ -127,7 +127,7 @@ subtest 'a channel is recorded, sealed, and published' => sub {
     is_deeply(list(), [ { tenant => 'acme', provider => 'meta',
         address => $us, account => undef, base_url => undef,
         credential => JSON::XS::true, signing => JSON::XS::true,
-        preferred => JSON::XS::false, updated_at => list()->[0]{updated_at},
+        preferred => JSON::XS::false, rate => undef, updated_at => list()->[0]{updated_at},
     } ], 'it is listed, without its secrets');
     is(value("SELECT count(*) FROM channels c
         WHERE c::text ~ 'token-of|secret-'"), 0, 'PostgreSQL has none');

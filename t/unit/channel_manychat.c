@@ -219,50 +219,6 @@ test_subscriber_id(void **state)
 }
 
 
-/* Never more than 25 in any second, for each key by itself. */
-static void
-test_turns(void **state)
-{
-    int      i;
-    int64_t  now;
-
-    (void) state;
-
-    now = 1000000;
-
-    for (i = 0; i < 100; i++) {
-        assert_int_equal(manychat_turn("key one", now, 10000), i * 40);
-    }
-
-    assert_int_equal(manychat_turn("key two", now, 10000), 0);
-
-    assert_int_equal(manychat_turn("key one", now, 3999), 4000);
-    assert_int_equal(manychat_turn("key one", now, 4000), 4000);
-    assert_int_equal(manychat_turn("key one", now, 4040), 4040);
-
-    now += 60000;
-    assert_int_equal(manychat_turn("key one", now, 0), 0);
-    assert_int_equal(manychat_turn("key one", now, 100), 40);
-}
-
-
-static void
-test_pace(void **state)
-{
-    channel_account_t  account = { .base_url = "https://api.manychat.com",
-                                   .api_key = "1:k" };
-
-    (void) state;
-
-    assert_int_equal(channel_manychat.pace(&account, 1000), 0);
-    assert_in_range(channel_manychat.pace(&account, 1000), 1, 40);
-    assert_in_range(channel_manychat.pace(&account, 1000), 1, 80);
-
-    account.base_url = "http://127.0.0.1:8090";
-    assert_int_equal(channel_manychat.pace(&account, 1000), 0);
-}
-
-
 /* One request has all the parts of a long text, for Instagram 1000 bytes. */
 static void
 test_long_text(void **state)
@@ -344,8 +300,6 @@ main(void)
         cmocka_unit_test(test_odd_responses),
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_subscriber_id),
-        cmocka_unit_test(test_turns),
-        cmocka_unit_test(test_pace),
         cmocka_unit_test(test_long_text),
         cmocka_unit_test(test_check),
     };

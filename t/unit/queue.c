@@ -28,7 +28,7 @@ first_handshake(void *arg)
     redis = connect_redis();
     assert_string_equal(settings.refusal, "");
     assert_string_equal(ask("GET " LAYOUT), SETTER_LAYOUT " 1");
-    assert_string_equal(ask("FCALL_RO setter_version 0"), "1.1");
+    assert_string_equal(ask("FCALL_RO setter_version 0"), "1.2");
     redis_close(redis);
 
     /* and the next one finds all in order */
@@ -142,7 +142,7 @@ test_older_library_is_replaced(void **state)
     (void) state;
 
     load_fake("1", "");
-    unit_run(accepted, (void *) "1.1");
+    unit_run(accepted, (void *) "1.2");
 }
 
 

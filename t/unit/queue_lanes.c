@@ -414,7 +414,7 @@ counts_workers(void *arg)
                      QUEUE_OK);
     assert_int_equal(n, 2);
     assert_string_equal(workers[0].name, "first");
-    assert_string_equal(workers[0].version, "1.1");
+    assert_string_equal(workers[0].version, "1.2");
     assert_int_equal(workers[0].slots, 700);
     assert_int_equal(workers[0].turns, 0);
     assert_true(workers[0].age_ms >= 0 && workers[0].age_ms < 60000);

@@ -366,6 +366,7 @@ channel_say(const http_response_t *response, channel_answer_t *answer,
 
     if (result == CHANNEL_NOT_SENT) {
         answer->retry_after_ms = response->retry_after_ms;
+        answer->busy = response->status == 429;
     }
 
     /* a name, not whatever somebody put into its place */

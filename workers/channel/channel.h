@@ -45,6 +45,8 @@ typedef struct {
     setter_str_t      provider_id;      /* the provider's message id, if any */
     int64_t           retry_after_ms;   /* NOT_SENT; -1: none named */
     unsigned          opted_out:1;      /* FAILED: the person wants none */
+    unsigned          busy:1;           /* NOT_SENT: the account sends too
+                                           much, to whomever */
     char              reason[160];
 } channel_answer_t;
 
@@ -61,8 +63,17 @@ typedef struct {
     const char  *api_key;
     const char  *sender;
     const char  *user;              /* whose it is, where that is said */
+    long         rate;              /* messages a second; 0: the provider's */
     unsigned     egress:1;          /* base_url is the tenant's own word */
 } channel_account_t;
+
+/* What a provider bears; intervals in us, a burst from 1. */
+typedef struct {
+    const char  *host;              /* whose limits these are */
+    long         interval_us, burst;            /* of an account */
+    long         pair_interval_us, pair_burst;  /* to a person; 0: none */
+    unsigned     by_key:1;          /* the key's, else the number's or page's */
+} channel_pace_t;
 
 /* How files that messages bring are asked for: media.h. */
 typedef struct channel_media_way_s  channel_media_way_t;
@@ -77,14 +88,8 @@ typedef struct {
         const channel_message_t *message, channel_answer_t *answer,
         arena_t *arena);
 
-    /*
-     * Takes the account's next turn to send, where the provider bears only so
-     * many a second: how many ms from now it is.  Where that is more than
-     * limit_ms, no turn was taken.  For the caller to wait, before anything
-     * is marked.  NULL: the provider has no such limit.
-     */
-    int64_t           (*pace)(const channel_account_t *account,
-        int64_t limit_ms);
+    /* NULL: no limit is known. */
+    const channel_pace_t  *pace;
 
     /*
      * Reads the reports out of what the provider posted, a JSON object, into

@@ -2,6 +2,7 @@
  * Sends of Meta's Graph API: POST /<our id>/messages.
  */
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "channel/graph.h"
@@ -264,9 +265,13 @@ graph_say(const http_response_t *response, const graph_error_t *error,
 
     channel_say(response, answer, error->result, name);
 
-    if (answer->result == CHANNEL_NOT_SENT && answer->retry_after_ms < 0
-        && error->wait_ms > 0)
-    {
-        answer->retry_after_ms = error->wait_ms;
+    if (answer->result != CHANNEL_NOT_SENT || error->wait_ms == 0) {
+        return;
+    }
+
+    answer->busy = error->wait_ms > 0;
+
+    if (answer->retry_after_ms < 0) {
+        answer->retry_after_ms = labs(error->wait_ms);
     }
 }

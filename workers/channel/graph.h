@@ -13,7 +13,8 @@
 /*
  * What codes from low to high mean, with that subcode, or 0: with any,
  * whatever the status beside them: Meta's own pages disagree on that.
- * wait_ms: before the next try, where it is more than a back-off's.
+ * wait_ms: before the next try, where it is more than a back-off's: the
+ * account's, or, where it is negative, to this person alone.
  */
 typedef struct {
     int                low, high, subcode;

@@ -57,8 +57,16 @@ static const graph_api_t  instagram_typing_api = {
     .judge = graph_judge_typing
 };
 
+/* "Rate limits": 300 texts a second. */
+static const channel_pace_t  instagram_pace = {
+    .host = "graph.instagram.com",
+    .interval_us = 3334,
+    .burst = 30
+};
+
 const channel_t  channel_instagram = {
     .name = "instagram",
+    .pace = &instagram_pace,
     .check = instagram_check,
     .send = instagram_send,
     .reports = instagram_reports,

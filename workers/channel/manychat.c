@@ -10,9 +10,6 @@
 #include "runtime/loop.h"
 
 
-#define MANYCHAT_HOST      "//api.manychat.com"
-#define MANYCHAT_TURN_MS   40       /* 25 a second */
-#define MANYCHAT_PACES     256
 #define MANYCHAT_MESSAGES  10       /* in one request */
 #define MANYCHAT_TEXT      4096     /* characters of a message */
 #define MANYCHAT_INSTAGRAM 1000     /* bytes of one on Instagram */
@@ -47,20 +44,19 @@ static const struct {
     (sizeof(manychat_errors) / sizeof(manychat_errors[0]))
 
 
-/*
- * Over its limit ManyChat may stop an account for a day, and says nothing
- * before: each key has a turn every 40 ms in this process.  Keys that share a
- * place share its pace.
- */
-static int64_t  manychat_turns[MANYCHAT_PACES];
+/* Over its limit ManyChat may stop an account for a day: no bursts. */
+static const channel_pace_t  manychat_pace = {
+    .host = "api.manychat.com",
+    .interval_us = 40000,
+    .burst = 1,
+    .by_key = 1
+};
 
 
 static const char *manychat_check(const channel_account_t *account);
 static channel_result_e manychat_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
-static int64_t manychat_pace(const channel_account_t *account,
-    int64_t limit_ms);
 static void manychat_write_file(const channel_attached_t *with,
     setter_buf_t *body);
 static void manychat_write_texts(const channel_message_t *message,
@@ -74,7 +70,7 @@ const channel_t  channel_manychat = {
     .name = "manychat",
     .check = manychat_check,
     .send = manychat_send,
-    .pace = manychat_pace,
+    .pace = &manychat_pace,
     .files = 1
 };
 
@@ -113,42 +109,6 @@ manychat_send(const channel_account_t *account,
     manychat_write(message, &request.body);
 
     return channel_post(account, message, &request, answer, arena);
-}
-
-
-/* Another host, a sandbox say, has limits of its own. */
-static int64_t
-manychat_pace(const channel_account_t *account, int64_t limit_ms)
-{
-    if (strstr(account->base_url, MANYCHAT_HOST) == NULL) {
-        return 0;
-    }
-
-    return manychat_turn(account->api_key, loop_now_ms(), limit_ms);
-}
-
-
-int64_t
-manychat_turn(const char *api_key, int64_t now_ms, int64_t limit_ms)
-{
-    int64_t      turn, *next;
-    uint32_t     hash;
-    const char  *p;
-
-    hash = 2166136261u;
-
-    for (p = api_key; *p != '\0'; p++) {
-        hash = (hash ^ (unsigned char) *p) * 16777619u;
-    }
-
-    next = &manychat_turns[hash % MANYCHAT_PACES];
-    turn = *next > now_ms ? *next : now_ms;
-
-    if (turn - now_ms <= limit_ms) {
-        *next = turn + MANYCHAT_TURN_MS;
-    }
-
-    return turn - now_ms;
 }
 
 

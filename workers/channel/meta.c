@@ -32,7 +32,7 @@ static const graph_error_t  meta_errors[] = {
     { 131048, 131048, 0, CHANNEL_SETUP, 0 },        /* spam limit */
     { 131049, 131049, 0, CHANNEL_FAILED, 0 },       /* kept back */
     { 131051, 131053, 0, CHANNEL_FAILED, 0 },       /* type, media */
-    { 131056, 131056, 0, CHANNEL_NOT_SENT, META_PAIR_MS },
+    { 131056, 131056, 0, CHANNEL_NOT_SENT, -META_PAIR_MS },
     { 131057, 131057, 0, CHANNEL_NOT_SENT, 0 },     /* maintenance */
     { 131062, 131062, 0, CHANNEL_FAILED, 0 },       /* needs a number */
     { 132000, 132999, 0, CHANNEL_FAILED, 0 },       /* template */
@@ -78,11 +78,21 @@ static const graph_api_t  meta_typing_api = {
     .judge = graph_judge_typing
 };
 
+/* "Messaging limits": a number's throughput, and to a person one in 6 s. */
+static const channel_pace_t  meta_pace = {
+    .host = "graph.facebook.com",
+    .interval_us = 12500,
+    .burst = 20,
+    .pair_interval_us = 6000000,
+    .pair_burst = 45
+};
+
 const channel_t  channel_meta = {
     .name = "meta",
     .check = meta_check,
     .send = meta_send,
     .reports = meta_reports,
+    .pace = &meta_pace,
     .typing = meta_typing,
     .media = &graph_media,
     .max_text = META_TEXT,

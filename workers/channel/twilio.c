@@ -341,6 +341,7 @@ twilio_judge(const http_response_t *response, channel_answer_t *answer,
         && wait_ms > 0)
     {
         answer->retry_after_ms = wait_ms;
+        answer->busy = 1;
     }
 }
 

@@ -35,7 +35,7 @@ static int channel_refused(PGconn *pg, const PGresult *result,
 static const char  channel_list[] =
     "SELECT tenant, provider, address, account, base_url,"
     " credential IS NOT NULL AS credential, signing IS NOT NULL AS signing,"
-    " preferred, updated_at FROM channels"
+    " preferred, rate, updated_at FROM channels"
     " WHERE NOT removed AND ($1::text IS NULL OR tenant = $1)"
     " ORDER BY tenant, provider, address";
 
@@ -185,8 +185,8 @@ channel_assign(ctl_t *ctl, const char *word, const char *params[],
     }
 
     return ctl_fail("there is no field \"%.*s\": account, base_url, "
-                    "credential, signing and preferred may be set", (int) len,
-                    word);
+                    "credential, signing, preferred and rate may be set",
+                    (int) len, word);
 }
 
 
@@ -349,7 +349,8 @@ ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *tenant,
     const char      *sealed, *params[2] = { tenant, provider };
     queue_result_e   rc;
 
-    result = PQexecParams(pg, channels_secrets, 2, NULL, params, NULL, NULL, 0);
+    result = PQexecParams(pg, channels_secrets, 2, NULL, params, NULL, NULL,
+                          0);
     rc = QUEUE_AWAY;
 
     if (PQntuples(result) == 1) {

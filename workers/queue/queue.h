@@ -132,6 +132,26 @@ typedef struct {
 queue_result_e queue_tenant(redis_t *redis, const queue_settings_t *settings,
     setter_str_t slug, const queue_setting_t *set, size_t n);
 
+/* A limit: one message in so long, and how many may be ahead of that. */
+typedef struct {
+    setter_str_t  account;          /* where it belongs */
+    setter_str_t  name;
+    long          interval_us;      /* 0: any number */
+    long          burst;            /* from 1 */
+} queue_pace_t;
+
+/*
+ * Counts a message by n limits of an account, over all workers.  *wait_ms: in
+ * how long it may be sent; where that is more than limit_ms, it was not
+ * counted.
+ */
+queue_result_e queue_pace(redis_t *redis, const queue_settings_t *settings,
+    const queue_pace_t *paces, size_t n, int64_t limit_ms, int64_t *wait_ms);
+
+/* No message of that limit for ms. */
+queue_result_e queue_pace_stop(redis_t *redis,
+    const queue_settings_t *settings, const queue_pace_t *pace, int64_t ms);
+
 typedef struct {
     setter_str_t  lane;
     setter_str_t  id;

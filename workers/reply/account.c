@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <string.h>
 
 #include "reply/account.h"
@@ -10,12 +11,13 @@ enum {
     ACCOUNT_BASE_URL,
     ACCOUNT_CREDENTIAL,
     ACCOUNT_FITS,
+    ACCOUNT_RATE,
 };
 
 /* The best one, if it is not the right one: the tenant has channels. */
 static const char  account_select[] =
     "SELECT address, account, base_url, credential,"
-    "  coalesce(address IN ($3, '*'), $3 IS NULL)"
+    "  coalesce(address IN ($3, '*'), $3 IS NULL), coalesce(rate, 0)"
     " FROM channels WHERE tenant = $1 AND provider = $2 AND NOT removed"
     " ORDER BY (address = $3) DESC NULLS LAST, (address = '*') DESC,"
     "  preferred DESC, id LIMIT 1";
@@ -73,6 +75,8 @@ account_of(turn_t *turn, const pg_answer_t *answer)
         return "the tenant has no channel of that address: setterctl channel "
                "add";
     }
+
+    account->rate = atol(pg_text(answer, 0, 0, ACCOUNT_RATE));
 
     if (sealed == NULL) {
         /* whose number it is, and no more: not to another API with our key */

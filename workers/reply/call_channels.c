@@ -64,7 +64,7 @@ const call_t  call_channels = { "channels", channels_run };
     "json_build_object('id', id, 'tenant', tenant, 'provider', provider,"     \
     " 'address', address, 'account', account, 'base_url', base_url,"          \
     " 'credential', credential IS NOT NULL, 'signing', signing IS NOT NULL,"  \
-    " 'preferred', preferred, 'created_at', created_at,"                      \
+    " 'preferred', preferred, 'rate', rate, 'created_at', created_at,"        \
     " 'updated_at', updated_at)"
 
 /* Row-level security shows a worker no other tenant's. */
@@ -314,11 +314,13 @@ channels_param(turn_t *turn, const call_ask_t *ask, int field,
                                   "preferred is true or false");
     }
 
-    params[field] = call_registry_text(turn, value, 0, "");
+    params[field] = call_registry_text(turn, value, field == CHANNELS_RATE,
+                                       "");
 
     if (params[field] == NULL) {
         return call_invalid(turn, answer, channels_fields[field],
-                            "is a text or null");
+                            field == CHANNELS_RATE ? "is a number or null"
+                                                   : "is a text or null");
     }
 
     return *params[field] != '\0'

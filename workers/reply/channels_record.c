@@ -13,19 +13,20 @@
 
 const char *const  channels_fields[CHANNELS_NFIELDS] = {
     "tenant", "provider", "address", "account", "base_url", "credential",
-    "signing", "preferred"
+    "signing", "preferred", "rate"
 };
 
 /* One that was removed comes back with what is given, and no more. */
 const char  channels_insert[] =
     "INSERT INTO channels AS c (tenant, provider, address, account, base_url,"
-    "  credential, signing, preferred)"
+    "  credential, signing, preferred, rate)"
     " VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7,"
-    "  coalesce($8::boolean, false))"
+    "  coalesce($8::boolean, false), nullif($9, '')::integer)"
     " ON CONFLICT (tenant, provider, address) DO UPDATE"
     " SET account = EXCLUDED.account, base_url = EXCLUDED.base_url,"
     "  credential = EXCLUDED.credential, signing = EXCLUDED.signing,"
-    "  preferred = EXCLUDED.preferred, removed = false WHERE c.removed"
+    "  preferred = EXCLUDED.preferred, rate = EXCLUDED.rate, removed = false"
+    " WHERE c.removed"
     " RETURNING removed, id";
 
 /* What is not given stays; what is given empty is taken away. */
@@ -35,9 +36,10 @@ const char  channels_update[] =
     " base_url = nullif(coalesce($5, base_url), ''),"
     " credential = nullif(coalesce($6, credential), ''),"
     " signing = nullif(coalesce($7, signing), ''),"
-    " preferred = coalesce($8::boolean, preferred)"
+    " preferred = coalesce($8::boolean, preferred),"
+    " rate = nullif(coalesce($9, rate::text), '')::integer"
     " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
-    "  AND coalesce($9 = " CHANNELS_VERSION ", true)"
+    "  AND coalesce($10 = " CHANNELS_VERSION ", true)"
     " RETURNING removed, id";
 
 const char  channels_delete[] =
@@ -79,6 +81,10 @@ channels_reason(const char *message)
           "provider is, set that one preferred=off before" },
         { "\"channels_account_check\"", "account: not up to 128 visible "
           "characters" },
+        { "\"channels_rate_check\"", "rate: a number from 1 to 1000" },
+        { "invalid input syntax for type integer",
+          "rate: a number from 1 to 1000" },
+        { "out of range for type integer", "rate: a number from 1 to 1000" },
         { "\"channels_base_url_check\"", "base_url: no http or https URL of "
           "up to 500 characters" },
     };

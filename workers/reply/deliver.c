@@ -8,6 +8,7 @@
 
 #include "reply/account.h"
 #include "reply/deliver.h"
+#include "reply/pace.h"
 #include "reply/record.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
@@ -15,7 +16,6 @@
 
 #define DELIVER_TRIES     3
 #define DELIVER_SETUP_MS  60000     /* until a person may have mended it */
-#define DELIVER_PACE_MS   10000     /* a longer wait is the queue's */
 
 
 /* What the check before the first byte needs. */
@@ -26,7 +26,6 @@ typedef struct {
 
 
 static turn_end_e deliver_setup(turn_t *turn, const char *reason);
-static turn_end_e deliver_pace(turn_t *turn);
 static turn_end_e deliver_once(turn_t *turn, channel_answer_t *answer);
 static turn_end_e deliver_lease(turn_t *turn);
 static turn_end_e deliver_fence(turn_t *turn);
@@ -82,7 +81,7 @@ deliver_reply(turn_t *turn)
     turn_end_e        end;
     channel_answer_t  answer;
 
-    end = deliver_pace(turn);
+    end = pace_wait(turn);
     if (end != TURN_GOES_ON) {
         return end;
     }
@@ -105,27 +104,6 @@ deliver_reply(turn_t *turn)
     }
 
     return turn_ends(turn, TURN_BACK, -1, "the lease was too short");
-}
-
-
-static turn_end_e
-deliver_pace(turn_t *turn)
-{
-    int64_t           ms;
-    const channel_t  *channel;
-
-    channel = channel_find(deliver_str(turn->reply.provider));
-    if (channel->pace == NULL) {
-        return TURN_GOES_ON;
-    }
-
-    ms = channel->pace(&turn->account, DELIVER_PACE_MS);
-    if (ms > DELIVER_PACE_MS) {
-        return turn_ends(turn, TURN_BACK, ms, "the provider's pace");
-    }
-
-    return ms == 0 || task_sleep(ms) == TASK_OK ? TURN_GOES_ON
-                                                : turn_cancelled(turn);
 }
 
 
@@ -276,6 +254,7 @@ deliver_mark(turn_t *turn, const channel_answer_t *answer)
         return turn_settle(turn, "failed", NULL, "failed", answer->reason);
 
     case CHANNEL_NOT_SENT:
+        pace_learn(turn, answer);
         record_unsent(turn, answer->reason);
         return turn_ends(turn, TURN_AGAIN, answer->retry_after_ms,
                          answer->reason);

@@ -52,6 +52,8 @@ Keys, all of one partition (prefix "setter:{tag}:"); times in ms:
   seen:<id>      string  the tenant; sorted within the last hour
   rejects        stream  the last entries whose header could not be read
   workers        zset    heartbeats; worker:<name> hash: slots, version
+  pace:<name>    string  when the next message of an account, or of it to a
+                         person, would be due if they came evenly; us
   state          hash    token (the last given); clock and arrival, bulk_clock
                          and bulk_arrival (the fair clocks); replies (turns
                          since one of a bulk kind); waiting, ready and outside
@@ -89,7 +91,7 @@ completes or fails shows the token of the claim; a lease that was taken back
 has lost its token.
 --]]
 
-local VERSION = '1.1'           -- major.minor; the same major work together
+local VERSION = '1.2'           -- major.minor; the same major work together
 
 -- What one claim does at most: inbox entries sorted, leases ended (or later
 -- jobs, due or moving lanes moved on, lanes that may not run put aside), turns
