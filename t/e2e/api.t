@@ -72,6 +72,8 @@ subtest 'what is wrong is named, and nothing is done' => sub {
         [{ slug => 'x', name => ['x'] }, 'name'],
         [{ slug => 'x', model => 'a b' }, 'model'],
         [{ slug => 'x', time_zone => 'Europe/Atlantis' }, 'time_zone'],
+        [{ slug => 'x', window_policy => 'wait' }, 'window_policy'],
+        [{ slug => 'x', window_template => 'a/b/c' }, 'window_template'],
         [{ slug => 'x', status => 'seen' }, 'status'],
         [{ slug => 'x', held => 'yes' }, 'held'],
     ) {

@@ -38,7 +38,7 @@ static const char  tenant_list[] =
 static const char  tenant_show[] =
     "SELECT slug, status, weight, cap, quota_minute, quota_day, worker,"
     " mid_turn, held, name, model, time_zone, retention_days, opt_out, guard,"
-    " echo, typing,"
+    " echo, typing, window_policy, window_template,"
     " prompt,"
     " created_at, updated_at FROM tenants WHERE slug = $1";
 

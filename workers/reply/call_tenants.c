@@ -88,6 +88,7 @@ static const call_option_t  tenants_query[QUERY_N] = {
     " 'model', model, 'time_zone', time_zone,"                                \
     " 'retention_days', retention_days, 'opt_out', opt_out,"                  \
     " 'guard', guard, 'echo', echo, 'typing', typing,"                        \
+    " 'window_policy', window_policy, 'window_template', window_template,"    \
     " 'created_at', created_at, 'updated_at', updated_at)"
 
 /* One row more than fits tells that there is a next page. */
@@ -443,13 +444,20 @@ tenants_tell(turn_t *turn, const pg_answer_t *rows, call_answer_t *answer)
 }
 
 
-/* All but the time zone was checked before. */
+/* All the others were checked before. */
 static int
 tenants_refused(turn_t *turn, const pg_answer_t *rows, call_answer_t *answer)
 {
     if (rows->error == PG_FAILED && strncmp(rows->sqlstate, "22", 2) == 0) {
         return call_invalid(turn, answer, "time_zone",
                             "time_zone: there is no such time zone");
+    }
+
+    if (rows->error == PG_FAILED
+        && strstr(rows->message, "window_template") != NULL)
+    {
+        return call_invalid(turn, answer, "window_template",
+                            "window_template is NAME or NAME/LANGUAGE");
     }
 
     return call_registry_away(turn, rows, answer);

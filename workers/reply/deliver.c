@@ -10,6 +10,7 @@
 #include "reply/deliver.h"
 #include "reply/pace.h"
 #include "reply/record.h"
+#include "reply/rules.h"
 #include "runtime/log.h"
 #include "runtime/loop.h"
 
@@ -176,13 +177,20 @@ deliver_fence(turn_t *turn)
 static turn_end_e
 deliver_held(turn_t *turn)
 {
+    turn_end_e   end;
     const char  *status, *reason;
 
     if (record_held(turn, &status, &reason) != RECORD_OK || reason == NULL) {
         return turn_ends(turn, TURN_BACK, -1, "a later turn has begun");
     }
 
-    return turn_settle(turn, "failed", NULL, status, reason);
+    if (reason != record_closed) {
+        return turn_settle(turn, "failed", NULL, status, reason);
+    }
+
+    end = rules_closed(turn);
+
+    return end == TURN_GOES_ON ? deliver_fence(turn) : end;
 }
 
 

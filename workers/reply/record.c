@@ -5,6 +5,8 @@
  * depends on the turn's token reads it with a lock.
  */
 
+#include <string.h>
+
 #include "reply/record_parts.h"
 
 
@@ -117,6 +119,16 @@ static const char  record_guard[] =
     " WHERE tenant = $1 AND lane = $2 AND turn_token = $3 RETURNING lane";
 
 
+static const char  record_policy[] =
+    "SELECT window_policy, window_template FROM tenants WHERE slug = $1";
+
+static const char  record_template[] =
+    "UPDATE messages SET template = $3::jsonb"
+    " WHERE tenant = $1 AND id = $2 AND state = 'composed' RETURNING id";
+
+const char  record_closed[] = "the window for free text has closed";
+
+
 record_e
 record_composed(turn_t *turn)
 {
@@ -189,11 +201,55 @@ record_held(turn_t *turn, const char **status, const char **reason)
         *reason = "the contact has opted out";
 
     } else {
-        *reason = "the window for free text has closed";
+        *reason = record_closed;
     }
 
     pg_clear(&answer);
     return RECORD_OK;
+}
+
+
+record_e
+record_window(turn_t *turn, const char **policy, const char **template)
+{
+    record_e      rc;
+    arena_t      *arena;
+    pg_query_t    query;
+    pg_answer_t   row;
+    const char   *text;
+
+    arena = turn->claim->arena;
+    query = (pg_query_t) { record_policy, 1, { turn->tenant } };
+    *policy = "fail";
+    *template = NULL;
+
+    rc = unit_run(turn, &query, 1, &row);
+    if (rc != RECORD_OK) {
+        return rc;
+    }
+
+    if (pg_rows(&row, 0) == 1) {
+        text = pg_text(&row, 0, 0, 0);
+        *policy = arena_copy(arena, text, strlen(text));
+        text = pg_text(&row, 0, 0, 1);
+        *template = text != NULL ? arena_copy(arena, text, strlen(text)) : NULL;
+    }
+
+    pg_clear(&row);
+
+    return *policy != NULL ? RECORD_OK : RECORD_AWAY;
+}
+
+
+record_e
+record_templated(turn_t *turn, const char *template)
+{
+    pg_query_t  query;
+
+    query = (pg_query_t) {
+        record_template, 3, { turn->tenant, turn->reply.id, template } };
+
+    return record_row(turn, &query, 1, unit_run);
 }
 
 

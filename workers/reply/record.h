@@ -55,6 +55,20 @@ record_e record_sending(turn_t *turn);
  */
 record_e record_held(turn_t *turn, const char **status, const char **reason);
 
+/* One of these reasons, by its address. */
+extern const char  record_closed[];
+
+/*
+ * What the tenant wants when the window has closed: "fail", "hold" or
+ * "template" (*template: which, or NULL).
+ */
+record_e record_window(turn_t *turn, const char **policy,
+    const char **template);
+
+/* The template, JSON text, is sent in the place of the reply's text.
+ * RECORD_HELD: the reply is not composed any more. */
+record_e record_templated(turn_t *turn, const char *template);
+
 /* It was surely not sent: back to composed, with the error if any. */
 record_e record_unsent(turn_t *turn, const char *error);
 

@@ -1,83 +1,19 @@
 #include <string.h>
-#include <strings.h>
 
+#include "reply/kind.h"
 #include "reply/record.h"
 #include "reply/rules.h"
 #include "runtime/log.h"
-
-
-#define RULES_WORD_MAX  40          /* bytes of a message that may be a word */
+#include "setter_json.h"
 
 
 static rules_word_e rules_newest(const turn_t *turn);
 static turn_end_e rules_opt(turn_t *turn, int out);
 static turn_end_e rules_drop(turn_t *turn);
 static turn_end_e rules_guard(turn_t *turn);
-static setter_str_t rules_trim(setter_str_t text);
-static int rules_edge(char c);
-static int rules_is(setter_str_t text, const char *word, size_t len);
-static int rules_own(setter_str_t text, const char *own);
-
-
-/*
- * Whole messages.  Words that a conversation may well have ("cancel", "end",
- * "no") are not here: tenants add what they want to count.
- */
-static const struct {
-    const char    *word;
-    rules_word_e   means;
-} rules_words[] = {
-    /* English */
-    { "stop", RULES_STOP },
-    { "stop all", RULES_STOP },
-    { "stopall", RULES_STOP },
-    { "unsubscribe", RULES_STOP },
-    { "opt out", RULES_STOP },
-    { "optout", RULES_STOP },
-    { "opt-out", RULES_STOP },
-    { "start", RULES_START },
-    { "unstop", RULES_START },
-    { "subscribe", RULES_START },
-    { "opt in", RULES_START },
-    { "optin", RULES_START },
-    { "opt-in", RULES_START },
-
-    /* Spanish */
-    { "baja", RULES_STOP },
-    { "dar de baja", RULES_STOP },
-    { "darme de baja", RULES_STOP },
-    { "alta", RULES_START },
-    { "darme de alta", RULES_START },
-
-    /* Portuguese */
-    { "descadastrar", RULES_STOP },
-    { "sair da lista", RULES_STOP },
-    { "voltar para a lista", RULES_START },
-
-    /* German */
-    { "stopp", RULES_STOP },
-    { "abmelden", RULES_STOP },
-    { "abbestellen", RULES_STOP },
-    { "anmelden", RULES_START },
-
-    /* French */
-    { "arret", RULES_STOP },
-    { "arr\xc3\xaat", RULES_STOP },
-    { "desabonner", RULES_STOP },
-    { "d\xc3\xa9sabonner", RULES_STOP },
-    { "me d\xc3\xa9sabonner", RULES_STOP },
-    { "me r\xc3\xa9" "abonner", RULES_START },
-
-    /* Italian, Dutch, Polish */
-    { "disiscrivimi", RULES_STOP },
-    { "annulla iscrizione", RULES_STOP },
-    { "afmelden", RULES_STOP },
-    { "aanmelden", RULES_START },
-    { "wypisz", RULES_STOP },
-    { "zapisz", RULES_START },
-};
-
-#define RULES_NWORDS  (sizeof(rules_words) / sizeof(rules_words[0]))
+static turn_end_e rules_hold(turn_t *turn, const char *why);
+static turn_end_e rules_wait(turn_t *turn);
+static turn_end_e rules_template(turn_t *turn, const char *template);
 
 
 turn_end_e
@@ -166,6 +102,14 @@ rules_drop(turn_t *turn)
 static turn_end_e
 rules_guard(turn_t *turn)
 {
+    return rules_hold(turn, "more replies in an hour than the tenant allows"
+                      " (guard)");
+}
+
+
+static turn_end_e
+rules_hold(turn_t *turn, const char *why)
+{
     int           changed;
     record_e      rc;
     setter_str_t  lane;
@@ -184,84 +128,97 @@ rules_guard(turn_t *turn)
         return turn_ends(turn, TURN_BACK, -1, "the lane was not held");
     }
 
-    log_warn("a conversation is held: more replies in an hour than the tenant"
-             " allows (guard)", "tenant", turn->tenant, "job",
-             turn_job(turn));
+    log_warn("a conversation is held", "tenant", turn->tenant, "job",
+             turn_job(turn), "reason", why);
 
-    return turn_ends(turn, TURN_BACK, 0,
-                     "more replies in an hour than the tenant allows");
+    return turn_ends(turn, TURN_BACK, 0, why);
 }
 
 
-rules_word_e
-rules_word(setter_str_t text, const char *own)
+turn_end_e
+rules_closed(turn_t *turn)
 {
-    size_t  i;
+    record_e     rc;
+    const char  *policy, *template;
 
-    text = rules_trim(text);
-
-    if (text.len == 0 || text.len > RULES_WORD_MAX) {
-        return RULES_NOTHING;
+    /* who orders a message knows about the window, and is told */
+    if (strcmp(turn->kind->name, "message") != 0) {
+        return turn_settle(turn, "failed", NULL, "failed", record_closed);
     }
 
-    for (i = 0; i < RULES_NWORDS; i++) {
-        if (rules_is(text, rules_words[i].word, strlen(rules_words[i].word)))
-        {
-            return rules_words[i].means;
-        }
+    rc = record_window(turn, &policy, &template);
+    if (rc != RECORD_OK) {
+        return unit_ends(turn, rc);
     }
 
-    return rules_own(text, own) ? RULES_STOP : RULES_NOTHING;
+    if (strcmp(policy, "hold") == 0) {
+        return rules_wait(turn);
+    }
+
+    return strcmp(policy, "template") == 0 && template != NULL
+           && channel_find((setter_str_t) { strlen(turn->reply.provider),
+                                            turn->reply.provider })->templates
+           ? rules_template(turn, template)
+           : turn_settle(turn, "failed", NULL, "failed", record_closed);
 }
 
 
-static setter_str_t
-rules_trim(setter_str_t text)
+/* Who has written meanwhile has opened the window, once that is recorded. */
+static turn_end_e
+rules_wait(turn_t *turn)
 {
-    while (text.len > 0 && rules_edge(text.data[0])) {
-        text.data++;
-        text.len--;
-    }
+    size_t  added;
 
-    while (text.len > 0 && rules_edge(text.data[text.len - 1])) {
-        text.len--;
-    }
+    switch (queue_more(turn->worker->redis, &turn->worker->queue, turn->claim,
+                       &added))
+    {
 
-    return text;
+    case QUEUE_STALE:
+        return turn_ends(turn, TURN_LOST, 0, "the lease was lost");
+
+    case QUEUE_OK:
+        return added > 0 ? turn_ends(turn, TURN_BACK, 0,
+                                     "a message came meanwhile")
+                         : rules_hold(turn, record_closed);
+
+    default:
+        return turn_ends(turn, TURN_BACK, -1, "Redis was away");
+    }
 }
 
 
-/* White space, and what one puts around a word. */
-static int
-rules_edge(char c)
+/* "NAME/LANGUAGE" */
+static turn_end_e
+rules_template(turn_t *turn, const char *template)
 {
-    return c != '\0' && strchr(" \t\r\n.,;:!?\"'()*_", c) != NULL;
-}
+    record_e      rc;
+    setter_buf_t  json;
+    setter_str_t  name, language;
 
+    name.data = template;
+    name.len = strcspn(template, "/");
+    language.data = template[name.len] == '/' ? template + name.len + 1 : NULL;
+    language.len = language.data != NULL ? strlen(language.data) : 0;
 
-/* Case counts only beyond ASCII, where few write it in upper case. */
-static int
-rules_is(setter_str_t text, const char *word, size_t len)
-{
-    return text.len == len && strncasecmp(text.data, word, len) == 0;
-}
+    setter_buf_init(&json, arena_alloc(turn->claim->arena), 64);
+    setter_buf_byte(&json, '{');
+    setter_json_member(&json, "name", name);
+    setter_json_member(&json, "language", language);
+    setter_buf_byte(&json, '}');
+    setter_buf_byte(&json, '\0');
 
-
-static int
-rules_own(setter_str_t text, const char *own)
-{
-    setter_str_t  word;
-
-    while (own != NULL && *own != '\0') {
-        word.data = own;
-        word.len = strcspn(own, ",");
-        own += word.len + (own[word.len] == ',');
-        word = rules_trim(word);
-
-        if (word.len > 0 && rules_is(text, word.data, word.len)) {
-            return 1;
-        }
+    if (json.failed) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
-    return 0;
+    rc = record_templated(turn, json.data);
+    if (rc != RECORD_OK) {
+        return unit_ends(turn, rc);
+    }
+
+    log_info("the window had closed, so a template is sent", "tenant",
+             turn->tenant, "job", turn_job(turn));
+    turn->reply.template = json.data;
+
+    return TURN_GOES_ON;
 }

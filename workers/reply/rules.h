@@ -27,5 +27,12 @@ rules_word_e rules_word(setter_str_t text, const char *own);
  */
 turn_end_e rules_check(turn_t *turn);
 
+/*
+ * An answer is ready and the window for free text has closed: what the
+ * tenant's policy makes of it.  TURN_GOES_ON: the reply is a template now, and
+ * may be sent; else the turn's end.
+ */
+turn_end_e rules_closed(turn_t *turn);
+
 
 #endif /* RULES_H */

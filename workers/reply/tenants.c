@@ -27,6 +27,9 @@ const tenants_field_t  tenants_fields[TENANTS_NFIELDS] = {
     { "guard", "60", 0, 100000, { NULL }, 0, 0, 0 },
     { "echo", "takeover", 0, 0, { "takeover", "ignore", NULL }, 0, 0, 0 },
     { "typing", "on", 0, 0, { "on", "off", NULL }, 0, 0, 0 },
+    { "window_policy", "fail", 0, 0, { "fail", "hold", "template", NULL }, 0,
+      0, 0 },
+    { "window_template", "", -1, 529, { NULL }, 0, 1, 0 },
 };
 
 const char  tenants_update[] =
@@ -44,10 +47,12 @@ const char  tenants_update[] =
     " opt_out = nullif(coalesce($13, opt_out), ''),"
     " guard = coalesce($14::integer, guard), echo = coalesce($15, echo),"
     " typing = coalesce($16, typing),"
-    " status = coalesce($17, status), held = coalesce($18::boolean, held)"
+    " window_policy = coalesce($17, window_policy),"
+    " window_template = nullif(coalesce($18, window_template), ''),"
+    " status = coalesce($19, status), held = coalesce($20::boolean, held)"
     " WHERE slug = $1"
-    "  AND CASE $19 WHEN '" TENANTS_NEW "' THEN updated_at = now()"
-    "   ELSE coalesce($19 = " TENANTS_VERSION ", true) END"
+    "  AND CASE $21 WHEN '" TENANTS_NEW "' THEN updated_at = now()"
+    "   ELSE coalesce($21 = " TENANTS_VERSION ", true) END"
     /* which says so where it knows no such zone */
     "  AND coalesce(now() AT TIME ZONE nullif($11, ''), now()) IS NOT NULL"
     " RETURNING " SETTINGS_COLUMNS;
@@ -87,8 +92,9 @@ tenants_check(const tenants_field_t *field, const char *value, char *error,
     }
 
     if (i > 0) {
-        snprintf(error, size, "%s is %s or %s", field->name, field->words[0],
-                 field->words[1]);
+        snprintf(error, size, i == 3 ? "%s is %s, %s or %s" : "%s is %s or %s",
+                 field->name, field->words[0], field->words[1],
+                 field->words[2]);
         return error;
     }
 

@@ -17,16 +17,17 @@ typedef struct {
     const char  *name;
     const char  *initial;           /* what it is when nobody has set it */
     long         min, max;
-    const char  *words[3];
+    const char  *words[4];
     unsigned     file:1;            /* setterctl takes it from a file */
     unsigned     word:1;            /* visible ASCII alone */
     unsigned     operators:1;       /* not for a tenant's own key */
 } tenants_field_t;
 
-#define TENANTS_NFIELDS  15
+#define TENANTS_NFIELDS  17
 #define TENANTS_NAMES                                                         \
     "weight, cap, quota_minute, quota_day, worker, mid_turn, name, prompt,"   \
-    " model, time_zone, retention_days, opt_out, guard, echo and typing"
+    " model, time_zone, retention_days, opt_out, guard, echo, typing,"        \
+    " window_policy and window_template"
 
 extern const tenants_field_t  tenants_fields[TENANTS_NFIELDS];
 
