@@ -9,7 +9,6 @@ use warnings;
 use Digest::SHA qw(hmac_sha256_hex);
 use File::Temp ();
 use FindBin;
-
 use JSON::XS qw(encode_json);
 use lib "$FindBin::Bin/../lib";
 use Setter::Stack;

@@ -150,9 +150,12 @@ sub read_line {
 }
 
 
-# Returns requests, rps, p50 and p99 (ms), failed (answers other than 201).
+# Returns requests, rps, p50 and p99 (ms), failed (answers other than 201, or
+# the peer's status).  What the peer has as lua may make requests of the body.
 sub run_wrk {
     my ($peer, $body, $seconds) = @_;
+    my $status = $peer->{status} // 201;
+    my $more = $peer->{lua} // '';
     my $script = work_dir() . '/wrk.lua';
     open my $lua, '>', $script or die "$script: $!\n";
     print $lua <<"LUA";
@@ -160,10 +163,11 @@ wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Host"] = "acme.example.com"
 wrk.body = [==[$body]==]
+$more
 threads = {}
 function setup(thread) table.insert(threads, thread) end
 function init() failed = 0 end
-function response(status) if status ~= 201 then failed = failed + 1 end end
+function response(status) if status ~= $status then failed = failed + 1 end end
 function done(summary, latency)
     local failed = 0
     for _, t in ipairs(threads) do failed = failed + t:get("failed") end
