@@ -11,6 +11,10 @@
 
 #define NGX_HTTP_SETTER_REPLY_STREAM  "reply:"
 
+/* whose calls are in the queue: a tenant's own may be held, and then be asked
+ * about all the same */
+#define NGX_HTTP_SETTER_CALLS         "setter"
+
 
 /* What a worker's answer has. */
 
@@ -197,10 +201,11 @@ ngx_http_setter_call_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
     job->kind = ngx_http_setter_constant("call");
-    job->tenant = ngx_http_setter_text(&ctx->tenant);
+    job->tenant = ngx_http_setter_constant(NGX_HTTP_SETTER_CALLS);
 
     setter_buf_init(&data, &ctx->alloc, 256 + args.len);
 
+    setter_json_member(&data, "tenant", ngx_http_setter_text(&ctx->tenant));
     setter_json_member(&data, "call", ngx_http_setter_constant(name));
     setter_json_member(&data, "reply", ngx_http_setter_text(&stream->key));
     setter_json_name(&data, "deadline");

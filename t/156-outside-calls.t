@@ -112,8 +112,8 @@ sub {
 
     return CORE::join "\n", "$answer->{status} $answer->{text}",
         $answer->{head} =~ /application\/json/ ? 'JSON' : $answer->{head},
-        "$call->{kind} $call->{tenant} "
-            . ($call->{lane} eq "acme/call/$call->{id}" ? 'own lane' : ''),
+        "$call->{kind} $job->{data}{tenant} "
+            . ($call->{lane} eq "setter/call/$call->{id}" ? 'own lane' : ''),
         "$job->{id}" eq $call->{id} ? 'same id' : 'another id',
         "$job->{data}{call} $job->{data}{args}{id}",
         $job->{data}{reply} =~ /^setter:\{mm\}:reply:[0-9a-f-]{36}$/
@@ -252,10 +252,11 @@ sub {
         'Host: acme.example.com');
     my $call = main::call_in(0);
     main::reply($call, 200, '{}');
-    return "$call->{tenant} $call->{job}{tenant} " . $request->answer->{status};
+    return "$call->{job}{data}{tenant} $call->{job}{tenant} "
+        . $request->answer->{status};
 }
 --- response_body chomp
-other other 200
+other setter 200
 
 
 

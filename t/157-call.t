@@ -39,7 +39,8 @@ add_block_preprocessor(sub {
     }
     location /health { setter_api health; }
 EOC
-    $block->set_value('request', 'GET /health') if !defined $block->request;
+    $block->set_value('request', 'GET /health')
+        if !defined $block->request && !defined $block->must_die;
     $block->set_value('post_setup_server_root', 'Setter::Keys::grant('
         . "Setter::Suite::redis(), [qw(acme other)]);\n");
 });
@@ -91,7 +92,7 @@ sub {
     my $call = main::call_in(0);
     main::reply($call, status => 200, body => '{"n":1}');
     my $data = $call->{data};
-    return "$call->{kind} $call->{tenant} $data->{call} "
+    return "$call->{kind} $data->{tenant} $data->{call} "
         . CORE::join('|', map { "$_=$data->{args}{$_}" }
             sort keys %{ $data->{args} }) . "\n"
         . main::told($request->answer);
@@ -244,7 +245,7 @@ sub {
         my $call = main::call_in($n++);
         main::reply($call, status => 200, body => '{}');
         $request->answer;
-        $text .= "$call->{tenant} $call->{data}{args}{principal}\n";
+        $text .= "$call->{data}{tenant} $call->{data}{args}{principal}\n";
     }
     return $text . CORE::join '', map { main::ask('GET', '/admin', undef,
         "Authorization: $_")->answer->{status} . "\n" } 'Bearer first-toke',
@@ -267,3 +268,93 @@ sub { main::ask('GET', '/plain', undef,
     'Authorization: Bearer first-token')->answer->{status} . "\n" }
 --- response_body
 401
+
+
+
+=== TEST 10: refused: an administrator's token that is empty
+--- config
+    location /x { setter_verify key admin=; setter_call x; }
+--- must_die
+--- suppress_stderr
+--- error_log
+empty secret in "setter_verify"
+
+
+
+=== TEST 11: refused: three of them
+--- config
+    location /x { setter_verify key admin=a admin=b admin=c; setter_call x; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid parameter "admin=c"
+
+
+
+=== TEST 12: refused: a file of it that is not there
+--- config
+    location /x { setter_verify key admin=file=nowhere.token; setter_call x; }
+--- must_die
+--- suppress_stderr
+--- error_log
+nowhere.token" failed
+
+
+
+=== TEST 13: refused: what no key has
+--- config
+    location /x { setter_verify key admins=a; setter_call x; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid parameter "admins=a"
+
+
+
+=== TEST 14: refused: a call's name that is none
+--- config
+    location /x { setter_verify key; setter_call Things; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid name "Things"
+
+
+
+=== TEST 15: refused: a call without a key
+--- config
+    location /x { setter_call things; }
+--- must_die
+--- suppress_stderr
+--- error_log
+needs "setter_verify key"
+
+
+
+=== TEST 16: refused: two calls in a location
+--- config
+    location /x { setter_verify key; setter_call a; setter_call b; }
+--- must_die
+--- suppress_stderr
+--- error_log
+"setter_call" directive is duplicate
+
+
+
+=== TEST 17: refused: a parameter that no call has
+--- config
+    location /x { setter_verify key; setter_call a method=GET; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid parameter "method=GET"
+
+
+
+=== TEST 18: refused: a time that is none
+--- config
+    location /x { setter_verify key; setter_call a timeout=soon; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid parameter "timeout=soon"

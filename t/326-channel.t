@@ -334,4 +334,14 @@ subtest 'a worker leaves no core dump, and another tenant reads nothing'
         'rows of one tenant are not another\'s');
 };
 
+subtest 'a list of allowed hosts that is none stops a worker' => sub {
+    for my $list ('127.0.0.1', 'host:0', 'host:x', ':80', 'a:1 b') {
+        my ($status, $text) = Setter::Worker->run(%env,
+            SETTER_EGRESS_ALLOW => $list);
+        is($status, 2, "refused: $list");
+        like($text, qr/^setter-worker: .*SETTER_EGRESS_ALLOW/m,
+            '... by name');
+    }
+};
+
 done_testing;

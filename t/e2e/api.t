@@ -266,6 +266,15 @@ subtest 'one tenant does not get at another' => sub {
         'an administrator sees it';
 };
 
+subtest 'who is held is asked about all the same' => sub {
+    is api($admin, 'PATCH', 'tenants/globex', { held => \1 }
+    )->{data}{held}, JSON::XS::true, 'is held';
+    is api($key{globex}, 'GET', 'conversations')->{status}, 200,
+        'its own key is answered';
+    is api($admin, 'PATCH', 'tenants/globex', { held => \0 }
+    )->{data}{held}, JSON::XS::false, 'and it is released';
+};
+
 subtest 'openapi.json tells all of it' => sub {
     my $told = JSON::XS->new->decode(Setter::Stack::slurp(
         Setter::Stack::root() . '/nginx/openapi.json'));

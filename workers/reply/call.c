@@ -1,6 +1,10 @@
 /*
  * Kind "call": a question that nginx holds a request for.  The job's data:
- *   {"call":"<name>","reply":"<stream>","deadline":<Unix ms>,"args":{…}}
+ *   {"tenant":"<slug>","call":"<name>","reply":"<stream>",
+ *    "deadline":<Unix ms>,"args":{…}}
+ * The tenant is who asks, or is asked about: in the queue the calls of all are
+ * one tenant's, so that they are answered whatever is held.  Where it is
+ * absent it is the job's.
  * The answer goes to the stream, which is one nginx process's own; nothing of
  * a call is recorded.
  */
@@ -23,10 +27,12 @@
 
 
 enum {
-    CALL_NAME = 0, CALL_REPLY, CALL_DEADLINE, CALL_ARGS, CALL_NPATHS
+    CALL_TENANT = 0, CALL_NAME, CALL_REPLY, CALL_DEADLINE, CALL_ARGS,
+    CALL_NPATHS
 };
 
 static const setter_json_path_t  call_paths[CALL_NPATHS] = {
+    { "data.tenant", 0 },
     { "data.call", 0 },
     { "data.reply", 0 },
     { "data.deadline", 0 },
@@ -43,6 +49,7 @@ static const call_t *const  calls[] = {
 
 static turn_end_e call_run(turn_t *turn);
 static turn_end_e call_one(turn_t *turn, const turn_job_t *job);
+static int call_whose(turn_t *turn, setter_str_t tenant);
 static int call_is_stream(const turn_t *turn, setter_str_t key);
 static int call_is_late(setter_str_t deadline);
 static int call_find(turn_t *turn, const setter_json_value_t *values,
@@ -105,11 +112,27 @@ call_one(turn_t *turn, const turn_job_t *job)
 
     memset(&answer, 0, sizeof(answer));
 
-    if (call_find(turn, values, &answer) != 0) {
+    if (call_whose(turn, values[CALL_TENANT].text) != 0
+        || call_find(turn, values, &answer) != 0)
+    {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
     return call_reply(turn, job, values[CALL_REPLY].text, &answer);
+}
+
+
+/* 0, or -1: no memory. */
+static int
+call_whose(turn_t *turn, setter_str_t tenant)
+{
+    if (!setter_slug_valid(tenant)) {
+        return 0;
+    }
+
+    turn->tenant = arena_copy(turn->claim->arena, tenant.data, tenant.len);
+
+    return turn->tenant != NULL ? 0 : -1;
 }
 
 
