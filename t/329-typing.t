@@ -39,6 +39,7 @@ is(calls(meta => 2000, { meta => { fail_first => { status => 500,
     count => 1 } } }), 2, 'that it fails is no matter');
 is(calls(instagram => 2000, {}, to => '17800000000000123'), 2,
     'Instagram shows it, too');
+is(calls(twilio => 2000, {}, to => '15550100399'), 2, 'and Twilio');
 is(calls(infobip => 2000, {}, to => '15550100299'), 1,
     'a provider that cannot show it is not asked to');
 is((ctl('tenant', 'set', 'acme', 'typing=off'))[0], 0, 'a tenant without');

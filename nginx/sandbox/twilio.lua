@@ -142,6 +142,31 @@ _M.messages = {
 }
 
 
+-- POST /v3/Indicators/Typing.json, of messaging.twilio.com
+_M.typing = {
+    name = "twilio",
+    failure = failure,
+
+    refuse = function(request)
+        local body = request.body
+
+        if not (ngx.var.http_authorization or ""):find("^Basic +%S") then
+            return fail(401, 20003, "Authenticate")
+        end
+
+        if not body or body.channel ~= "WHATSAPP"
+           or type(body.messageId) ~= "string"
+        then
+            return fail(400, 20001, "Invalid parameter")
+        end
+    end,
+
+    answer = function()
+        return { 200, body = { success = true } }
+    end,
+}
+
+
 function _M.unknown()
     endpoint.respond(fail(404, 20404, "The requested resource "
                           .. ngx.var.uri .. " was not found"))

@@ -381,6 +381,17 @@ channel_say(const http_response_t *response, channel_answer_t *answer,
 }
 
 
+void
+channel_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena)
+{
+    (void) arena;
+
+    channel_say(response, answer, response->status / 100 == 2
+                                  ? CHANNEL_SENT : CHANNEL_FAILED, none);
+}
+
+
 channel_result_e
 channel_stop(channel_answer_t *answer, channel_result_e result,
     const char *reason)

@@ -170,19 +170,6 @@ graph_judge(const graph_api_t *api, const http_response_t *response,
 }
 
 
-void
-graph_judge_typing(const http_response_t *response, channel_answer_t *answer,
-    arena_t *arena)
-{
-    setter_str_t  nothing = setter_str("");
-
-    (void) arena;
-
-    channel_say(response, answer, response->status / 100 == 2
-                                  ? CHANNEL_SENT : CHANNEL_FAILED, nothing);
-}
-
-
 /* NULL: there is no code, or none that is known. */
 static const graph_error_t *
 graph_find(const graph_api_t *api, const setter_json_value_t *values)

@@ -53,9 +53,4 @@ void graph_judge(const graph_api_t *api, const http_response_t *response,
 extern const channel_media_way_t  graph_media;
 
 
-/* The same where nothing is sent but that an answer is being written. */
-void graph_judge_typing(const http_response_t *response,
-    channel_answer_t *answer, arena_t *arena);
-
-
 #endif /* GRAPH_H */

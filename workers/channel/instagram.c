@@ -54,7 +54,7 @@ static const graph_api_t  instagram_typing_api = {
     .no_sender = "no sender: INSTAGRAM_ACCOUNT_ID is not set",
     .bad_sender = "the sender is no account's id",
     .write = instagram_write_typing,
-    .judge = graph_judge_typing
+    .judge = channel_judge_typing
 };
 
 /* "Rate limits": 300 texts a second. */

@@ -75,7 +75,7 @@ static const graph_api_t  meta_typing_api = {
     .no_sender = "no sender: META_PHONE_NUMBER_ID is not set",
     .bad_sender = "the sender is no phone number's id",
     .write = meta_write_typing,
-    .judge = graph_judge_typing
+    .judge = channel_judge_typing
 };
 
 /* "Messaging limits": a number's throughput, and to a person one in 6 s. */

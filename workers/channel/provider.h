@@ -51,6 +51,11 @@ channel_result_e channel_judge_status(long status, int own_body);
 void channel_say(const http_response_t *response, channel_answer_t *answer,
     channel_result_e result, setter_str_t name);
 
+/* A channel_judge_pt, where nothing is sent but that an answer is being
+ * written. */
+void channel_judge_typing(const http_response_t *response,
+    channel_answer_t *answer, arena_t *arena);
+
 /* As channel_say(), before there was any response. */
 channel_result_e channel_stop(channel_answer_t *answer,
     channel_result_e result, const char *reason);

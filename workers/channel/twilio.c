@@ -14,6 +14,9 @@
 
 
 #define TWILIO_TEXT     1600        /* characters of a message */
+
+#define TWILIO_API        "https://api.twilio.com"
+#define TWILIO_MESSAGING  "https://messaging.twilio.com"
 #define TWILIO_BUSY_MS  2000
 #define TWILIO_DAY_MS   3600000     /* an account's daily limit: much later */
 #define TWILIO_SID_MAX  64
@@ -83,6 +86,9 @@ static const char *twilio_check(const channel_account_t *account);
 static channel_result_e twilio_send(const channel_account_t *account,
     const channel_message_t *message, channel_answer_t *answer,
     arena_t *arena);
+static channel_result_e twilio_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena);
 static const char *twilio_basic(const channel_account_t *account,
     arena_t *arena);
 static const char *twilio_credential(const channel_account_t *account,
@@ -106,6 +112,7 @@ const channel_t  channel_twilio = {
     .send = twilio_send,
     .reports = twilio_reports,
     .media = &twilio_media,
+    .typing = twilio_typing,
     .templates = 1,
     .files = 1,
     .max_caption = TWILIO_TEXT,
@@ -177,6 +184,53 @@ twilio_send(const channel_account_t *account,
     twilio_write(message, from, &request.body);
 
     return channel_post(account, message, &request, answer, arena);
+}
+
+
+/* "Typing indicators": shown until the answer is there, or for 25 s. */
+static channel_result_e
+twilio_typing(const channel_account_t *account,
+    const channel_message_t *message, channel_answer_t *answer,
+    arena_t *arena)
+{
+    channel_account_t  other;
+    channel_request_t  request;
+
+    channel_answer_init(answer);
+    memset(&request, 0, sizeof(request));
+    other = *account;
+
+    /* that is an API of its own, on a host of its own */
+    if (strcmp(other.base_url, TWILIO_API) == 0) {
+        other.base_url = TWILIO_MESSAGING;
+    }
+
+    request.path = "/v3/Indicators/Typing.json";
+    request.scheme = "Basic";
+    request.token = twilio_basic(account, arena);
+    request.timeout_ms = message->timeout_ms;
+    request.judge = channel_judge_typing;
+
+    if (request.token == NULL) {
+        return channel_stop(answer, CHANNEL_NOT_SENT, "out of memory");
+    }
+
+    setter_buf_init(&request.body, arena_alloc(arena), 128);
+    twilio_write_typing(message, &request.body);
+
+    return channel_post(&other, message, &request, answer, arena);
+}
+
+
+void
+twilio_write_typing(const channel_message_t *message, setter_buf_t *body)
+{
+    setter_str_t  whatsapp = setter_str("WHATSAPP");
+
+    setter_buf_byte(body, '{');
+    setter_json_member(body, "channel", whatsapp);
+    setter_json_member(body, "messageId", message->message_id);
+    setter_buf_byte(body, '}');
 }
 
 

@@ -11,6 +11,9 @@
 void twilio_write(const channel_message_t *message, setter_str_t from,
     setter_buf_t *body);
 
+void twilio_write_typing(const channel_message_t *message,
+    setter_buf_t *body);
+
 void twilio_judge(const http_response_t *response, channel_answer_t *answer,
     arena_t *arena);
 
