@@ -103,7 +103,10 @@ ngx_http_setter_admit_facts(ngx_http_request_t *r,
         quota = slcf->quota;
     }
 
-    if (quota && ctx->place && ngx_http_setter_admit_take(ctx, quota) != NGX_OK)
+    /* a call is no message */
+
+    if (quota && ctx->place && ctx->call == NULL
+        && ngx_http_setter_admit_take(ctx, quota) != NGX_OK)
     {
         return ngx_http_setter_quota;
     }

@@ -144,9 +144,9 @@ ngx_http_setter_call(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ngx_http_setter_call_wait(call, timeout);
 
-    /* it is no message, and counts for no quota */
+    /* an administrator asks about those who are suspended, too */
 
-    ctx->admitted = 1;
+    ctx->admitted = ctx->admin;
     ctx->call = call;
     outcome = ngx_http_setter_append_job(r, ctx);
 

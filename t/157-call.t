@@ -271,7 +271,35 @@ sub { main::ask('GET', '/plain', undef,
 
 
 
-=== TEST 10: refused: an administrator's token that is empty
+=== TEST 10: where tenants are known, one that is not, or is suspended, is told so
+--- http_config
+    setter_redis $TEST_NGINX_REDIS;
+    setter_tenants known;
+--- config
+    location /plain { setter_verify key admin=first-token;
+        setter_tenant acme; setter_call plain; }
+    location /health { setter_api health; }
+--- response_body_filters eval
+sub {
+    my $text = main::told(main::ask('GET', '/plain')->answer);
+    my $request = main::ask('GET', '/plain', undef,
+        'Authorization: Bearer first-token');
+    main::reply(main::call_in(0), status => 200, body => '{}');
+    $text .= main::told($request->answer);
+    main::redis()->sadd('setter:{mm}:known', 'acme');
+    CORE::sleep(2);
+    $request = main::ask('GET', '/plain');
+    main::reply(main::call_in(1), status => 200, body => '{}');
+    return $text . main::told($request->answer);
+}
+--- response_body
+404 application/problem+json {"type":"about:blank","title":"Unknown tenant","status":404}
+200 application/json {}
+200 application/json {}
+
+
+
+=== TEST 11: refused: an administrator's token that is empty
 --- config
     location /x { setter_verify key admin=; setter_call x; }
 --- must_die
@@ -281,7 +309,7 @@ empty secret in "setter_verify"
 
 
 
-=== TEST 11: refused: three of them
+=== TEST 12: refused: three of them
 --- config
     location /x { setter_verify key admin=a admin=b admin=c; setter_call x; }
 --- must_die
@@ -291,7 +319,7 @@ invalid parameter "admin=c"
 
 
 
-=== TEST 12: refused: a file of it that is not there
+=== TEST 13: refused: a file of it that is not there
 --- config
     location /x { setter_verify key admin=file=nowhere.token; setter_call x; }
 --- must_die
@@ -301,7 +329,7 @@ nowhere.token" failed
 
 
 
-=== TEST 13: refused: what no key has
+=== TEST 14: refused: what no key has
 --- config
     location /x { setter_verify key admins=a; setter_call x; }
 --- must_die
@@ -311,7 +339,7 @@ invalid parameter "admins=a"
 
 
 
-=== TEST 14: refused: a call's name that is none
+=== TEST 15: refused: a call's name that is none
 --- config
     location /x { setter_verify key; setter_call Things; }
 --- must_die
@@ -321,7 +349,7 @@ invalid name "Things"
 
 
 
-=== TEST 15: refused: a call without a key
+=== TEST 16: refused: a call without a key
 --- config
     location /x { setter_call things; }
 --- must_die
@@ -331,7 +359,7 @@ needs "setter_verify key"
 
 
 
-=== TEST 16: refused: two calls in a location
+=== TEST 17: refused: two calls in a location
 --- config
     location /x { setter_verify key; setter_call a; setter_call b; }
 --- must_die
@@ -341,7 +369,7 @@ needs "setter_verify key"
 
 
 
-=== TEST 17: refused: a parameter that no call has
+=== TEST 18: refused: a parameter that no call has
 --- config
     location /x { setter_verify key; setter_call a method=GET; }
 --- must_die
@@ -351,7 +379,7 @@ invalid parameter "method=GET"
 
 
 
-=== TEST 18: refused: a time that is none
+=== TEST 19: refused: a time that is none
 --- config
     location /x { setter_verify key; setter_call a timeout=soon; }
 --- must_die
