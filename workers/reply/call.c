@@ -334,14 +334,17 @@ call_reply(turn_t *turn, const turn_job_t *job, setter_str_t stream,
         { "id", job->id }, { "status", status },
         { "type", answer->type != NULL ? answer->type : "application/json" },
         { "etag", answer->etag }, { "location", answer->location },
-        { "allow", answer->allow },
-        { answer->secret ? "sealed" : "body", answer->body.data }
+        { "allow", answer->allow }
     };
     const char  *keep[3] = { "PEXPIRE", key, CALL_KEEP_MS };
 
     argc = call_fields(fields, sizeof(fields) / sizeof(fields[0]), argv,
                        argvlen);
-    argvlen[argc - 1] = answer->body.len;
+    argv[argc] = answer->secret ? "sealed" : "body";
+    argvlen[argc] = strlen(argv[argc]);
+    argv[argc + 1] = answer->body.data;
+    argvlen[argc + 1] = answer->body.len;
+    argc += 2;
 
     if (call_command(turn, argc, argv, argvlen) != 0
         || call_command(turn, 3, keep, NULL) != 0)
@@ -391,11 +394,8 @@ call_seal(turn_t *turn, const turn_job_t *job, setter_str_t *body)
         return -1;
     }
 
-    /* argv's texts end in a NUL */
-    setter_buf_byte(&buf, '\0');
-
     body->data = buf.data;
-    body->len = buf.len - 1;
+    body->len = buf.len;
 
     return buf.failed ? -1 : 0;
 }

@@ -319,8 +319,9 @@ channels_param(turn_t *turn, const call_ask_t *ask, int field,
 
     if (params[field] == NULL) {
         return call_invalid(turn, answer, channels_fields[field],
-                            field == CHANNELS_RATE ? "is a number or null"
-                                                   : "is a text or null");
+                            field == CHANNELS_RATE
+                            ? "a number, or null, is what it has to be"
+                            : "a text, or null, is what it has to be");
     }
 
     return *params[field] != '\0'
@@ -363,7 +364,10 @@ channels_secret(turn_t *turn, const call_ask_t *ask, int field,
 
     if (i < text.len || text.len > CHANNELS_SECRET_MAX) {
         return call_invalid(turn, answer, channels_fields[field],
-                            "is too long, or has what is no visible ASCII");
+                            field == CHANNELS_SIGNING
+                            ? "signing: too long, or not visible ASCII"
+                            : "credential: too long, or not one line of "
+                              "visible ASCII");
     }
 
     setter_buf_init(&sealed, arena_alloc(arena), 0);
