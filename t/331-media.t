@@ -242,6 +242,17 @@ subtest 'old files are deleted' => sub {
     ok(-e $kept, 'others are not');
 };
 
+subtest 'a directory that is none stops a worker' => sub {
+    my ($status, $text) = Setter::Worker->run(%env,
+        SETTER_MEDIA_DIR => '/nowhere');
+    is($status, 2, 'refused');
+    like($text, qr/SETTER_MEDIA_DIR is no directory/, '... by name');
+    ($status, $text) = Setter::Worker->run(%env,
+        SETTER_PUBLIC_URL => 'hooks.example.com');
+    is($status, 2, 'so is a URL that is none');
+    like($text, qr/SETTER_PUBLIC_URL is no/, '... by name');
+};
+
 subtest 'nobody complains of memory' => sub {
     is_deeply([Setter::Worker::reports()], [], 'no report of a sanitizer');
 };

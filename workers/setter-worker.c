@@ -42,6 +42,7 @@ typedef struct {
     master_settings_t  master;
     const char  *egress_allow;
     const char  *system_prompt;
+    const char  *public_url;
     long         memory_exchanges;
     long         concurrency;
     long         turn_jobs;
@@ -117,6 +118,9 @@ static const config_setting_t  settings_table[] = {
                  "You answer messages from customers. Be friendly and brief,"
                  " and answer in the language they write in.",
                  "what the model is told first"),
+    setting_text("SETTER_PUBLIC_URL", "public-url", public_url, NULL,
+                 "of nginx, https://HOST, for providers that are told with each"
+                 " message where to report on it"),
     setting_number("SETTER_MEMORY_EXCHANGES", "memory-exchanges",
                    memory_exchanges, "10", 0, 100,
                    "exchanges of a conversation that the model is reminded"
@@ -279,6 +283,18 @@ settings_check(void)
         settings_refuse(error);
     }
 
+    if (settings.public_url != NULL
+        && strncmp(settings.public_url, "https://", 8) != 0
+        && strncmp(settings.public_url, "http://", 7) != 0)
+    {
+        settings_refuse("SETTER_PUBLIC_URL is no https:// or http:// URL");
+    }
+
+    if (settings.media.dir != NULL && access(settings.media.dir, W_OK) != 0) {
+        settings_refuse("SETTER_MEDIA_DIR is no directory that can be written"
+                        " to");
+    }
+
     if (settings.database_url == NULL) {
         settings_refuse("SETTER_DATABASE_URL is not set");
     }
@@ -320,6 +336,7 @@ worker_set(void)
     worker.accounts = &settings.accounts;
     worker.master = &master;
     worker.system_prompt = settings.system_prompt;
+    worker.public_url = settings.public_url;
     worker.memory_exchanges = settings.memory_exchanges;
     worker.llm_timeout_ms = settings.llm_timeout_ms;
     worker.send_timeout_ms = settings.send_timeout_ms;

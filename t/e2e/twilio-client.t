@@ -19,7 +19,9 @@ my $said;
 IPC::Run::run(["$root/scripts/setup-client"], \undef, '>&', \$said)
     or BAIL_OUT("the client cannot be installed: $said");
 
-my $stack = Setter::Stack->new(SETTER_DEBOUNCE => '100ms max=200ms');
+my $stack = Setter::Stack->new(SETTER_DEBOUNCE => '100ms max=200ms',
+    SETTER_PUBLIC_URL => 'https://setter.example/',
+    SETTER_SEND_TIMEOUT_MS => 3000);
 my $token = $stack->env('TWILIO_AUTH_TOKEN');
 
 # What the client answers.
@@ -115,6 +117,30 @@ subtest 'a report of its is let in, and counts' => sub {
             WHERE provider_id = '$sent->{id}'"))[0][0] }), 'it was read';
 };
 
+subtest 'a report settles an answer of which nobody knew' => sub {
+    $stack->behaviour({ twilio => { cut_after_accept => 1 } });
+    my $person = '15550104488';
+    is post('/webhook/twilio/acme', message(Body => 'Still there?',
+        From => "whatsapp:+$person"))->{status}, 200, 'a message';
+    my ($sent) = $stack->wait_sent_to($person, 1);
+    my $state = sub { ($stack->psql("SELECT state FROM messages
+        WHERE address = '$person' AND direction = 'out'"))[0][0] // '' };
+    ok $stack->wait_for('it', 20, sub { $state->() eq 'unknown' }),
+        'its answer may have arrived';
+    $stack->behaviour({});
+
+    my ($path) = $sent->{raw}{StatusCallback}
+        =~ m{^https://setter.example(/[^#]*)};
+    is post($path, { MessageSid => $sent->{id}, MessageStatus => 'delivered',
+        From => "whatsapp:+$us", To => "whatsapp:+$person" })->{status}, 200,
+        'the report, where it was asked for';
+    ok $stack->wait_for('it', 20, sub { $state->() eq 'sent' }),
+        'it has arrived';
+    is(($stack->psql("SELECT provider_id FROM messages
+        WHERE address = '$person' AND direction = 'out'"))[0][0], $sent->{id},
+        'and is known by the provider\'s id from now on');
+};
+
 # The forms that the sandbox took from the client and from us: what is sent.
 sub both {
     my ($name, $client, $ours) = @_;
@@ -134,7 +160,10 @@ sub both {
     my $mine;
     $stack->wait_for('ours', 20, sub {
         ($mine) = $stack->sent($theirs->{seq}) });
-    is_deeply $mine->{raw}, $theirs->{raw}, "$name: they are the same";
+    like delete $mine->{raw}{StatusCallback},
+        qr{^https://setter.example/webhook/twilio/acme\?setter_id=[0-9a-f-]{36}
+            \#rc=3&rp=all\z}x, "$name: ours says where to report on it";
+    is_deeply $mine->{raw}, $theirs->{raw}, "$name: else they are the same";
 }
 
 subtest 'we send what the client sends' => sub {

@@ -24,6 +24,8 @@ typedef struct {
                                        nothing.  attached.h */
     const channel_attached_t  *with;        /* it, read, likewise */
     setter_str_t  surface;          /* manychat: "instagram"; may be absent */
+    setter_str_t  callback;         /* where reports of this message may be
+                                       posted; may be absent */
     int64_t       timeout_ms;
 
     /* Last check before the bytes leave: 0 lets them go. */

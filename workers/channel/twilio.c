@@ -293,6 +293,14 @@ twilio_write(const channel_message_t *message, setter_str_t from,
     setter_buf_text(body, "&From=");
     twilio_address(body, from);
 
+    /* it knows no id of ours, so the URL has it; "connection overrides": three
+     * tries */
+    if (message->callback.len > 0 && message->message_id.len > 0) {
+        setter_buf_text(body, "&StatusCallback=");
+        setter_buf_encoded(body, message->callback, "%&=+#;");
+        setter_buf_text(body, "%23rc%3D3%26rp%3Dall");
+    }
+
     if (message->filled != NULL) {
         twilio_write_template(message->filled, body);
         return;

@@ -32,6 +32,7 @@ static turn_end_e deliver_lease(turn_t *turn);
 static turn_end_e deliver_fence(turn_t *turn);
 static turn_end_e deliver_held(turn_t *turn);
 static void deliver_send(turn_t *turn, channel_answer_t *answer);
+static setter_str_t deliver_callback(turn_t *turn);
 static int deliver_late(void *data);
 static turn_end_e deliver_mark(turn_t *turn, const channel_answer_t *answer);
 static setter_str_t deliver_str(const char *text);
@@ -216,6 +217,7 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
     message.template = deliver_str(reply->template);
     message.attached = deliver_str(reply->attached);
     message.surface = deliver_str(reply->surface);
+    message.callback = deliver_callback(turn);
     message.timeout_ms = turn->worker->send_timeout_ms;
     message.before_send = deliver_late;
     message.before_send_data = &check;
@@ -224,6 +226,28 @@ deliver_send(turn_t *turn, channel_answer_t *answer)
                  &message, answer, turn->claim->arena);
 
     turn->send_ms = loop_now_ms() - started;
+}
+
+
+/* nginx/twilio.conf has it */
+static setter_str_t
+deliver_callback(turn_t *turn)
+{
+    size_t       len;
+    const char  *url;
+
+    url = turn->worker->public_url;
+    len = url != NULL ? strlen(url) : 0;
+
+    while (len > 0 && url[len - 1] == '/') {
+        len--;
+    }
+
+    return deliver_str(len == 0 ? NULL
+                       : arena_printf(turn->claim->arena,
+                                      "%.*s/webhook/%s/%s?setter_id=%s",
+                                      (int) len, url, turn->reply.provider,
+                                      turn->tenant, turn->reply.id));
 }
 
 

@@ -25,6 +25,7 @@ enum {
     STATUS_PROVIDER_ID,
     STATUS_STATE,
     STATUS_REASON,
+    STATUS_MESSAGE_ID,
     STATUS_NPATHS
 };
 
@@ -33,6 +34,7 @@ static const setter_json_path_t  status_paths[STATUS_NPATHS] = {
     { "provider_id", 0 },
     { "state", 0 },
     { "reason", 0 },
+    { "message_id", 0 },
 };
 
 /* What is in a job: the reports, and how many more could not be used. */
@@ -51,6 +53,8 @@ static int status_read(turn_t *turn, const turn_job_t *job,
     status_reports_t *reports);
 static int status_read_own(turn_t *turn, setter_str_t json,
     status_reports_t *reports);
+static int status_name(turn_t *turn, setter_str_t json,
+    channel_report_t *report);
 static const char *status_state(setter_str_t state);
 static turn_end_e status_close(turn_t *turn, const status_reports_t *reports,
     int nameless);
@@ -157,9 +161,33 @@ status_read(turn_t *turn, const turn_job_t *job, status_reports_t *reports)
     reports->n = channel->reports(json, &reports->reports, &reports->unused,
                                   arena);
 
-    return reports->n == 0 && reports->unused == 0
-           ? status_read_own(turn, json, reports)
-           : reports->n < 0 ? -1 : 0;
+    if (reports->n == 0 && reports->unused == 0) {
+        return status_read_own(turn, json, reports);
+    }
+
+    return reports->n == 1 ? status_name(turn, json, &reports->reports[0])
+                           : reports->n < 0 ? -1 : 0;
+}
+
+
+/* The URL that a report was posted to may have told our id of it. */
+static int
+status_name(turn_t *turn, setter_str_t json, channel_report_t *report)
+{
+    setter_json_error_e  error;
+    setter_json_value_t  values[STATUS_NPATHS];
+
+    error = setter_json_read(json.data, json.len, SETTER_JSON_REPAIR,
+                             status_paths, STATUS_NPATHS, values, NULL,
+                             arena_alloc(turn->claim->arena));
+
+    if (error == SETTER_JSON_OK && report->message_id.len == 0
+        && setter_uuid_valid(values[STATUS_MESSAGE_ID].text))
+    {
+        report->message_id = values[STATUS_MESSAGE_ID].text;
+    }
+
+    return error == SETTER_JSON_NO_MEMORY ? -1 : 0;
 }
 
 

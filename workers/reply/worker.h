@@ -38,6 +38,7 @@ typedef struct {
     const channel_accounts_t  *accounts;
     const master_t     *master;
     const char         *system_prompt;
+    const char         *public_url;     /* of nginx, or NULL */
     long                memory_exchanges;
     long                llm_timeout_ms;
     long                send_timeout_ms;
