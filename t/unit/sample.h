@@ -154,4 +154,24 @@ sample_count(const char *provider)
 }
 
 
+/* A JSON file without the white space between its tokens: its length. */
+static inline size_t
+sample_compact(arena_t *arena, const char *path, char **text)
+{
+    char    *p, *q;
+    size_t   len = 0;
+
+    *text = sample_read(arena, path, &len);
+    assert_non_null(*text);
+
+    for (p = q = *text; *p != '\0'; p++) {
+        if (*p != '\n' && *p != ' ') {
+            *q++ = *p;
+        }
+    }
+
+    return (size_t) (q - *text);
+}
+
+
 #endif /* SAMPLE_H */
