@@ -6,6 +6,7 @@
 use strict;
 use warnings;
 
+use File::Temp;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 
@@ -26,11 +27,11 @@ sub channel {
     is($status, 0, "channel @_") or diag $out;
 }
 
-# A message of a new person's to that number of Meta's; its job.
+# A message of a new person's to that number, Meta's or another's; its job.
 sub say {
-    my ($to) = @_;
-    my $lane = "acme/conv/meta:$to:" . ++$chat;
-    return message($lane, 'Hello', provider => 'meta', to => $to);
+    my ($to, $provider) = (@_, 'meta');
+    my $lane = "acme/conv/$provider:$to:" . ++$chat;
+    return message($lane, 'Hello', provider => $provider, to => $to);
 }
 
 # When the number's messages reached people, Unix time.
@@ -92,7 +93,51 @@ subtest 'who is told to wait lets the others of the number wait, too' => sub {
     cmp_ok($at - $refused, '>', 1.5, 'for as long as the provider said');
 };
 
-subtest 'nobody complains of memory' => sub {
+# Who brings a provider of his own, for any number, has it say what he likes.
+subtest 'what a tenant\'s own account hears stops nobody else\'s' => sub {
+    fresh();
+    my $evil = Setter::Sandbox->start;
+    $evil->behave({ infobip => { retry_after => 3600,
+        fail_first => { status => 429, count => 1 } } });
+    my $credential = File::Temp->new;
+    print $credential "theirs\n";
+    close $credential or die $!;
+
+    my $worker = worker(
+        SETTER_EGRESS_ALLOW => ($evil->url =~ m{//(.+)})[0]);
+    my $number = '15550104';
+    channel('add', 'acme', 'infobip', $number);
+    ctl('tenant', 'add', 'evil');
+    channel('add', 'evil', 'infobip', '*', 'base_url=' . $evil->url,
+        "credential=$credential");
+    my $job = message('evil/conv/infobip:x:' . ++$chat, 'Hello',
+        provider => 'infobip', to => $number);
+    wait_for('the refusal', sub { $worker->text =~ /sends too much/ });
+    my $other = say($number, 'infobip');
+    wait_job($other, 'done', 5);
+    is(job($job), 'queued', 'his own message waits');
+};
+
+subtest 'what a provider says is heard for five minutes at most' => sub {
+    fresh({ infobip => { retry_after => 3600,
+        fail_first => { status => 429, count => 1 } } });
+    my $worker = worker();
+    my $number = '15550105';
+    channel('add', 'acme', 'infobip', $number);
+    my @lanes = map { "acme/conv/infobip:$number:" . ++$chat } 1 .. 2;
+    for my $lane (@lanes) {
+        message($lane, 'Hello', provider => 'infobip', to => $number);
+        wait_for('the refusal', sub { $worker->text =~ /sends too much/ });
+    }
+    for my $lane (@lanes) {
+        my $due = wait_for('the queue to have it back', sub {
+            $redis->zscore($queue->key('due'), $lane) }) // 0;
+        cmp_ok($due / 1000, '>', time + 200, 'it waits');
+        cmp_ok($due / 1000, '<', time + 305, '... for so long');
+    }
+};
+
+subtest 'nobody complains of memory'  => sub {
     is_deeply([Setter::Worker::reports()], [], 'no report of a sanitizer');
 };
 

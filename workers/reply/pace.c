@@ -8,7 +8,9 @@
 
 #define PACE_WAIT_MS   10000        /* a longer one is the queue's */
 #define PACE_BUSY_MS   1000         /* where the provider names no time */
+#define PACE_STOP_MS   300000       /* then it is asked again, say what it will */
 #define PACE_SECOND    1000000      /* us */
+#define PACE_DIGEST    32           /* hexadecimal digits, of 64 */
 
 
 static int pace_of(turn_t *turn, queue_pace_t paces[2]);
@@ -52,6 +54,7 @@ pace_learn(turn_t *turn, const channel_answer_t *answer)
     }
 
     ms = answer->retry_after_ms > 0 ? answer->retry_after_ms : PACE_BUSY_MS;
+    ms = ms < PACE_STOP_MS ? ms : PACE_STOP_MS;
 
     log_warn("the provider says that an account sends too much", "tenant",
              turn->tenant, "provider", turn->reply.provider, "reason",
@@ -119,13 +122,17 @@ pace_of(turn_t *turn, queue_pace_t paces[2])
 }
 
 
-/* By the number or page, or where the limit is the key's, by that. */
+/*
+ * By the number or page, unless the limit is the key's, and in any case by
+ * whom is asked with which key: what another API, a tenant's own, says of a
+ * number that he only claims to have is no word about whose it is.
+ */
 static const char *
 pace_account(turn_t *turn)
 {
     char                   hex[SETTER_DIGEST_HEX];
     const char            *sender;
-    setter_str_t           key;
+    setter_str_t           asked[2];
     unsigned char          digest[SETTER_DIGEST];
     const channel_pace_t  *pace;
 
@@ -134,24 +141,24 @@ pace_account(turn_t *turn)
     sender = turn->reply.sender != NULL ? turn->reply.sender
                                         : turn->account.sender;
 
-    if ((pace != NULL && pace->by_key) || sender == NULL) {
-        key.data = turn->account.api_key;
-        key.len = strlen(key.data);
-
-        if (setter_digest(digest, &key, 1) != SETTER_OK) {
-            return NULL;
-        }
-
-        setter_digest_hex(hex, digest);
-        sender = arena_copy(turn->claim->arena, hex, sizeof(hex));
-
-        if (sender == NULL) {
-            return NULL;
-        }
+    if (sender == NULL || (pace != NULL && pace->by_key)) {
+        sender = "";
     }
 
-    return arena_printf(turn->claim->arena, "%s/%s", turn->reply.provider,
-                        sender);
+    /* the NUL between them is theirs, too */
+    asked[0].data = turn->account.base_url;
+    asked[0].len = strlen(asked[0].data) + 1;
+    asked[1].data = turn->account.api_key;
+    asked[1].len = strlen(asked[1].data);
+
+    if (setter_digest(digest, asked, 2) != SETTER_OK) {
+        return NULL;
+    }
+
+    setter_digest_hex(hex, digest);
+
+    return arena_printf(turn->claim->arena, "%s/%s/%.*s",
+                        turn->reply.provider, sender, PACE_DIGEST, hex);
 }
 
 

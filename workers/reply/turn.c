@@ -216,11 +216,7 @@ turn_delay(const turn_t *turn, turn_end_e end)
     delay = loop_backoff(end == TURN_AGAIN ? turn->claim->failures + 1 : 1,
                          TURN_PAUSE_MS, TURN_MAX_PAUSE_MS);
 
-    if (end == TURN_BACK && turn->delay_ms >= 0) {
-        return turn->delay_ms;
-    }
-
-    if (delay < turn->delay_ms) {
+    if (delay < turn->delay_ms || (end == TURN_BACK && turn->delay_ms >= 0)) {
         delay = turn->delay_ms;
     }
 
