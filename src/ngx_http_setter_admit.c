@@ -32,6 +32,14 @@ ngx_http_setter_admit(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
 
+    /* its queue is that of all the others' calls */
+
+    if (ctx->call == NULL
+        && setter_str_is(ngx_http_setter_text(&ctx->tenant), SETTER_CALLS))
+    {
+        return ngx_http_setter_unknown_tenant;
+    }
+
     /* who is unknown gets no place by asking for it */
 
     ctx->place = ngx_http_setter_stat_find(smcf, &ctx->tenant, !slcf->known);
@@ -162,7 +170,11 @@ ngx_http_setter_admit_retry_after(ngx_http_setter_ctx_t *ctx)
 {
     uint32_t  left;
 
-    left = setter_quota_left(ctx->place->window, ngx_current_msec);
+    /* without a place it is no quota that was used up, see call.c */
+
+    left = ctx->place ? setter_quota_left(ctx->place->window,
+                                          ngx_current_msec)
+                      : 0;
 
     return (left > 1000) ? (left + 999) / 1000 : 1;
 }

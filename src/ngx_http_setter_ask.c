@@ -18,6 +18,7 @@
 #define NGX_HTTP_SETTER_ASK_QUERY    2048
 #define NGX_HTTP_SETTER_ASK_MATCH    256    /* of If-Match */
 #define NGX_HTTP_SETTER_ASK_TIMEOUT  30000
+#define NGX_HTTP_SETTER_ASK_SECRETS  2      /* fields of a body */
 
 
 typedef struct {
@@ -25,6 +26,7 @@ typedef struct {
     const char                  *name;
     ngx_http_complex_value_t    *path;      /* NULL: none */
     ngx_msec_t                   timeout;
+    ngx_int_t                    max;
 } ngx_http_setter_ask_t;
 
 
@@ -50,6 +52,10 @@ static ngx_http_setter_option_t  ngx_http_setter_ask_options[] = {
     { ngx_string("timeout="),
       offsetof(ngx_http_setter_ask_t, timeout),
       ngx_http_setter_option_msec },
+
+    { ngx_string("max="),
+      offsetof(ngx_http_setter_ask_t, max),
+      ngx_http_setter_option_count },
 
     { ngx_null_string, 0, NULL }
 };
@@ -83,6 +89,7 @@ ngx_http_setter_ask_conf(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     ask->timeout = NGX_HTTP_SETTER_ASK_TIMEOUT;
+    ask->max = NGX_HTTP_SETTER_CALL_MAX;
 
     if (ngx_http_setter_options(cf, ngx_http_setter_ask_options, ask)
         != NGX_OK)
@@ -190,7 +197,7 @@ ngx_http_setter_ask_worker(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
 
     return ngx_http_setter_call(r, ctx, ask->name,
                                 (setter_str_t) { buf.len, buf.data },
-                                ask->timeout);
+                                ask->timeout, ask->max);
 }
 
 
@@ -216,11 +223,18 @@ static ngx_http_setter_outcome_e
 ngx_http_setter_ask_body(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     setter_buf_t *buf)
 {
+    ngx_uint_t                    i;
     setter_str_t                  body;
     setter_json_error_e           error;
+    setter_json_value_t           secrets[NGX_HTTP_SETTER_ASK_SECRETS];
     ngx_http_setter_outcome_e     outcome;
     ngx_http_setter_loc_conf_t   *slcf;
     ngx_http_setter_main_conf_t  *smcf;
+
+    static const setter_json_path_t  paths[NGX_HTTP_SETTER_ASK_SECRETS] = {
+        { "credential", 0 },
+        { "signing", 0 }
+    };
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
     smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
@@ -235,7 +249,8 @@ ngx_http_setter_ask_body(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         return ngx_http_setter_media_type;
     }
 
-    error = setter_json_read(body.data, body.len, 0, NULL, 0, NULL, NULL,
+    error = setter_json_read(body.data, body.len, 0, paths,
+                             NGX_HTTP_SETTER_ASK_SECRETS, secrets, NULL,
                              &ctx->alloc);
     if (error != SETTER_JSON_OK) {
         return ngx_http_setter_bad_json(ctx, error);
@@ -244,6 +259,15 @@ ngx_http_setter_ask_body(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     if (smcf->signing) {
         return (ngx_http_setter_ask_seal(r, ctx, body, buf) == NGX_OK)
                    ? ngx_http_setter_undecided : ngx_http_setter_failed;
+    }
+
+    /* nor is it to get there where it cannot be sealed */
+
+    for (i = 0; i < NGX_HTTP_SETTER_ASK_SECRETS; i++) {
+        if (secrets[i].type == SETTER_JSON_STRING) {
+            ctx->detail = "a secret is taken where setter_signing_key is set";
+            return ngx_http_setter_unsupported;
+        }
     }
 
     setter_json_name(buf, "body");

@@ -9,7 +9,7 @@
 #include "ngx_http_setter_module.h"
 
 
-/* "setter_call NAME [path=VALUE] [timeout=TIME]" */
+/* "setter_call NAME [path=VALUE] [timeout=TIME] [max=NUMBER]" */
 char *ngx_http_setter_ask_conf(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 

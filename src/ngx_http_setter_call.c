@@ -11,10 +11,6 @@
 
 #define NGX_HTTP_SETTER_REPLY_STREAM  "reply:"
 
-/* whose calls are in the queue: a tenant's own may be held, and then be asked
- * about all the same */
-#define NGX_HTTP_SETTER_CALLS         "setter"
-
 
 /* What a worker's answer has. */
 
@@ -51,6 +47,8 @@ struct ngx_http_setter_call_s {
 };
 
 
+static ngx_int_t ngx_http_setter_call_waiting(
+    ngx_http_setter_calls_t *calls, ngx_str_t *tenant);
 static ngx_http_setter_call_t *ngx_http_setter_call_create(
     ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx);
 static ngx_int_t ngx_http_setter_call_job(ngx_http_request_t *r,
@@ -127,10 +125,20 @@ ngx_http_setter_call_init(ngx_http_setter_main_conf_t *smcf)
 
 ngx_http_setter_outcome_e
 ngx_http_setter_call(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
-    const char *name, setter_str_t args, ngx_msec_t timeout)
+    const char *name, setter_str_t args, ngx_msec_t timeout, ngx_int_t max)
 {
-    ngx_http_setter_call_t     *call;
-    ngx_http_setter_outcome_e   outcome;
+    ngx_http_setter_call_t       *call;
+    ngx_http_setter_outcome_e     outcome;
+    ngx_http_setter_main_conf_t  *smcf;
+
+    smcf = ngx_http_get_module_main_conf(r, ngx_http_setter_module);
+
+    if (!ctx->admin
+        && ngx_http_setter_call_waiting(smcf->calls, &ctx->tenant) >= max)
+    {
+        ctx->detail = "as many calls as may wait do so";
+        return ngx_http_setter_quota;
+    }
 
     call = ngx_http_setter_call_create(r, ctx);
 
@@ -155,6 +163,37 @@ ngx_http_setter_call(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
     }
 
     return outcome;
+}
+
+
+/* Few wait at a time: it takes a worker some ms to answer. */
+
+static ngx_int_t
+ngx_http_setter_call_waiting(ngx_http_setter_calls_t *calls,
+    ngx_str_t *tenant)
+{
+    ngx_int_t               n;
+    ngx_rbtree_node_t      *node;
+    ngx_http_setter_ctx_t  *ctx;
+
+    if (calls->tree.root == &calls->sentinel) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (node = ngx_rbtree_min(calls->tree.root, &calls->sentinel);
+         node;
+         node = ngx_rbtree_next(&calls->tree, node))
+    {
+        ctx = ((ngx_http_setter_call_t *) node)->ctx;
+
+        n += !ctx->admin
+             && ctx->tenant.len == tenant->len
+             && ngx_memcmp(ctx->tenant.data, tenant->data, tenant->len) == 0;
+    }
+
+    return n;
 }
 
 
@@ -201,7 +240,7 @@ ngx_http_setter_call_job(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     job->received_ms = (int64_t) tp->sec * 1000 + tp->msec;
     job->kind = ngx_http_setter_constant("call");
-    job->tenant = ngx_http_setter_constant(NGX_HTTP_SETTER_CALLS);
+    job->tenant = ngx_http_setter_constant(SETTER_CALLS);
 
     setter_buf_init(&data, &ctx->alloc, 256 + args.len);
 

@@ -54,5 +54,6 @@ ngx_http_setter_job_ask(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx)
     args.data = buf.data;
     args.len = buf.len;
 
-    return ngx_http_setter_call(r, ctx, "job", args, conf->timeout);
+    return ngx_http_setter_call(r, ctx, "job", args, conf->timeout,
+                                NGX_HTTP_SETTER_CALL_MAX);
 }

@@ -54,6 +54,10 @@ typedef struct {
 /* [a-z][a-z0-9-]{0,62}: what may be a tenant's slug. */
 int setter_slug_valid(setter_str_t slug);
 
+/* The tenant whom calls are of in the queue: one of the tenants' own may be
+ * held, and then be asked about all the same.  It has nothing else. */
+#define SETTER_CALLS  "setter"
+
 /*
  * Appends "<tenant>/conv/<channel>:<us>:<them>".  Bytes that are not visible
  * ASCII, and '%', ':' and '/' inside a part, are percent-encoded; an absent

@@ -37,6 +37,11 @@ add_block_preprocessor(sub {
         setter_tenant setter;
         setter_call   admin;
     }
+    location /few {
+        setter_verify key admin=first-token;
+        setter_tenant $arg_tenant;
+        setter_call   few max=2;
+    }
     location /health { setter_api health; }
 EOC
     $block->set_value('request', 'GET /health')
@@ -386,3 +391,63 @@ invalid parameter "method=GET"
 --- suppress_stderr
 --- error_log
 invalid parameter "timeout=soon"
+
+
+
+=== TEST 20: as many of a tenant's calls wait as "max" says, an administrator's beside
+--- response_body_filters eval
+sub {
+    my @waiting = map { main::ask('GET', '/few') } 1, 2;
+    main::call_in(1);
+    my $refused = main::ask('GET', '/few')->answer;
+    my $text = main::told($refused);
+    push @waiting, main::ask('GET', '/few', undef,
+        Setter::Keys::bearer('other'));
+    push @waiting, main::ask('GET', '/few?tenant=acme', undef,
+        'Authorization: Bearer first-token');
+    $text .= "$_\n" for sort map { main::call_in($_)->{data}{tenant} } 2, 3;
+    main::reply(main::call_in(0), status => 200, body => '{}');
+    $text .= main::told($waiting[0]->answer);
+    push @waiting, main::ask('GET', '/few');
+    $text .= main::call_in(4)->{data}{tenant} . "\n";
+    return $text;
+}
+--- response_body
+429 application/problem+json {"type":"about:blank","title":"Quota exceeded","status":429,"detail":"as many calls as may wait do so"}
+acme
+other
+200 application/json {}
+acme
+
+
+
+=== TEST 21: without a key to seal it under, no secret gets into Redis
+--- response_body_filters eval
+sub {
+    my $text = CORE::join '', map { main::told(main::ask('POST', '/plain',
+        "{\"address\":\"1\",\"$_\":\"very-secret\"}")->answer) }
+        qw(credential signing);
+    return $text . scalar(@{[main::redis()->xrange($main::inbox, '-', '+')]})
+        . "\n";
+}
+--- response_body
+422 application/problem+json {"type":"about:blank","title":"Not supported","status":422,"detail":"a secret is taken where setter_signing_key is set"}
+422 application/problem+json {"type":"about:blank","title":"Not supported","status":422,"detail":"a secret is taken where setter_signing_key is set"}
+0
+
+
+
+=== TEST 22: the name that calls have in the queue is no tenant's
+--- config
+    location /t {
+        setter_tenant setter;
+        setter_webhook generic;
+    }
+    location /health { setter_api health; }
+--- response_body_filters eval
+sub {
+    return main::told(main::ask('POST', '/t', '{"from":"1","to":"2","text":"x","provider":"meta"}')
+        ->answer);
+}
+--- response_body
+404 application/json {"id":null,"status":"ERROR","message":"Unknown tenant"}
