@@ -73,19 +73,22 @@ setter_apikey_is_secret(setter_str_t text)
 
 
 int
-setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant)
+setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant,
+    const unsigned char secret[SETTER_APIKEY_BYTES])
 {
-    int             i;
+    int             i, bit;
     char           *p;
-    unsigned char   bytes[SETTER_APIKEY_SECRET];
+    unsigned        two;
+    unsigned char   bytes[SETTER_APIKEY_BYTES + 1];
 
-    if (RAND_bytes(bytes, sizeof(bytes)) != 1) {
+    bytes[SETTER_APIKEY_BYTES] = 0;
+
+    if (secret) {
+        memcpy(bytes, secret, SETTER_APIKEY_BYTES);
+
+    } else if (RAND_bytes(bytes, SETTER_APIKEY_BYTES) != 1) {
         return SETTER_ERROR;
     }
-
-    /* 32 bytes fill 42 characters and four bits of the last one */
-
-    bytes[SETTER_APIKEY_SECRET - 1] &= ~3;
 
     p = text;
 
@@ -97,8 +100,12 @@ setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant)
 
     *p++ = '_';
 
+    /* 42 characters, and four bits of the last one */
+
     for (i = 0; i < SETTER_APIKEY_SECRET; i++) {
-        *p++ = setter_apikey_alphabet[bytes[i] & 0x3f];
+        bit = 6 * i;
+        two = (unsigned) bytes[bit / 8] << 8 | bytes[bit / 8 + 1];
+        *p++ = setter_apikey_alphabet[two >> (10 - bit % 8) & 0x3f];
     }
 
     *p = '\0';

@@ -30,10 +30,13 @@ typedef struct {
 int setter_apikey_read(setter_apikey_t *key, setter_str_t text);
 
 /*
- * Writes a new key of the tenant, NUL-terminated, or returns SETTER_ERROR
- * when there is no randomness.
+ * Writes the key of the tenant that has that secret, NUL-terminated.  NULL: a
+ * new one; SETTER_ERROR when there is no randomness.
  */
-int setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant);
+#define SETTER_APIKEY_BYTES  32
+
+int setter_apikey_make(char text[SETTER_APIKEY_MAX + 1], setter_str_t tenant,
+    const unsigned char secret[SETTER_APIKEY_BYTES]);
 
 /* Writes the member of the set, NUL-terminated, and returns its length. */
 size_t setter_apikey_member(char member[SETTER_APIKEY_MEMBER_MAX + 1],

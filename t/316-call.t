@@ -24,7 +24,7 @@ my $seen = '0-0';
 # A call comes in; returns its id.
 sub ask {
     my ($tenant, $data, %more) = @_;
-    my $id = uuid();
+    my $id = $more{id} // uuid();
     my %job = (id => $id, kind => 'call', tenant => $tenant,
         lane => "$tenant/call/$id");
 
@@ -297,6 +297,67 @@ subtest 'conversations: what is wrong is told, and others\' are not there'
         is($status, 400, "refused: $case->[0]");
         like($body->{detail}, qr/^$case->[1]/, 'by name');
     }
+};
+
+# As nginx asks for the API's calls.
+sub registry {
+    my ($tenant, $call, $method, $path, %more) = @_;
+    return ask($tenant, { call => $call, args => { method => $method,
+        path => $path, query => '', principal => 'admin', %more } });
+}
+
+# The answer to a call, its body as it stands.
+sub answered {
+    my ($id) = @_;
+    my %found;
+    wait_for('the answer', sub {
+        %found = map { @{ $_->[1] } } grep { $_->[1][1] eq $id }
+            eval { $redis->xrange($stream, '-', '+') };
+        return %found;
+    });
+    return \%found;
+}
+
+# A call that was carried out, but could not be answered, is run again.
+subtest 'what a call has written it does not write twice' => sub {
+    $env{SETTER_MASTER_KEY} = 'c2V0dGVyIHNldHRlciBzZXR0ZXIgc2V0dGVyIHNldHQ=';
+    my $worker = worker();
+    my ($version, $channel);
+    for my $case (
+        [201, 'tenants', 'POST', '', body => { slug => 'twice', cap => 7 }],
+        [200, 'tenants', 'PATCH', 'twice', body => { cap => 8 },
+            if_match => sub { $version }],
+        [201, 'tenants', 'POST', 'twice/keys', body => { name => 'one' }],
+        [201, 'channels', 'POST', '', body => { provider => 'meta',
+            address => '4711' }],
+        [200, 'channels', 'PATCH', sub { $channel }, body => { rate => 5 },
+            if_match => sub { $version }],
+        [204, 'channels', 'DELETE', sub { $channel },
+            if_match => sub { $version }],
+    ) {
+        my ($status, $call, $method, $path, %more) = @$case;
+        $path = $path->() if ref $path;
+        $more{if_match} = $more{if_match}->() if $more{if_match};
+        my $refused = () = $worker->text =~ /Redis refused/g;
+        $redis->set($stream, 'none that takes an answer');
+        my $id = registry('twice', $call, $method, $path, %more);
+        ok(wait_for('it to be refused', sub {
+            (() = $worker->text =~ /Redis refused/g) > $refused }),
+            "$method $call/$path is not answered");
+        $redis->del($stream);
+        my $answer = answered($id);
+        is($answer->{status}, $status, '... but then it is, as done')
+            or diag $answer->{body};
+        $version = $answer->{etag};
+        ($channel) = $answer->{location} =~ m{channels/(.+)}
+            if "$method $call" eq 'POST channels';
+    }
+    is(value("SELECT count(*) FROM keys WHERE tenant = 'twice'"), 1,
+        'one key alone');
+    is(answered(registry('twice', 'tenants', 'POST', '',
+        body => { slug => 'twice' }))->{status}, 409, 'another call is refused');
+    is(answered(registry('twice', 'channels', 'DELETE', $channel))->{status},
+        404, 'what is removed is not there for another call');
 };
 
 subtest 'nobody complains of memory' => sub {

@@ -214,6 +214,16 @@ subtest 'settings are told again though the connection stays' => sub {
 
 # --- given up, and tried again
 
+# As the API makes them, in one transaction.
+subtest 'of a tenant that was made with settings they are told, too' => sub {
+    value("INSERT INTO tenants (slug, status, cap)
+        VALUES ('madeso', 'active', 7) RETURNING slug");
+    my $worker = worker();
+    is(wait_for('the setting', sub {
+        $redis->hget($queue->key('tenant:madeso'), 'cap') }), 7,
+        'the queue knows');
+};
+
 subtest 'a dead job is requeued' => sub {
     fresh({ chat => { status => { 500 => 1 } } });
     my $lane = lane();

@@ -127,7 +127,8 @@ subtest 'a channel is recorded, sealed, and published' => sub {
     is_deeply(list(), [ { tenant => 'acme', provider => 'meta',
         address => $us, account => undef, base_url => undef,
         credential => JSON::XS::true, signing => JSON::XS::true,
-        preferred => JSON::XS::false, rate => undef, updated_at => list()->[0]{updated_at},
+        preferred => JSON::XS::false, rate => undef,
+        confirmed => JSON::XS::true, updated_at => list()->[0]{updated_at},
     } ], 'it is listed, without its secrets');
     is(value("SELECT count(*) FROM channels c
         WHERE c::text ~ 'token-of|secret-'"), 0, 'PostgreSQL has none');
@@ -176,6 +177,29 @@ subtest 'a reply leaves through the channel that it came to' => sub {
     is(last_sent()->{key}, '-any', 'until there is one for any number');
     is(last_sent()->{from}, '100000000000008', 'from where it came to');
     unlike($worker->text, qr/token-/, 'no token is in the log');
+};
+
+# Whoever has a key may have us send from any number: not from another's.
+subtest 'with the common key nobody sends as another' => sub {
+    fresh();
+    my $worker = worker();
+    my ($claimed, $sent) = ('100000000000012', scalar @{ $sandbox->sent });
+    ok_ctl('channel', 'add', 'globex', 'meta', $claimed, 'confirmed=off');
+    my @jobs = (meta('initech', $us, 'As acme'),
+                meta('globex', $claimed, 'As it says'));
+    $worker->wait_log(sub { ($_->{reason} // '')
+        =~ /not known to be the tenant's/ && $_->{provider} }) for @jobs;
+    is(job($_), 'queued', 'it waits') for @jobs;
+    is(scalar @{ $sandbox->sent }, $sent, 'nothing was sent');
+    ok_ctl('channel', 'set', 'globex', 'meta', $claimed, 'confirmed=on');
+    is(channels()->{"meta/$claimed"}, 'globex', 'an operator knows');
+    $redis->zadd("setter:{$tag}:due", 1, "globex/conv/meta:$claimed:$them");
+    wait_job($jobs[1], 'done');
+    ok_ctl('channel', 'set', 'globex', 'meta', $claimed, 'confirmed=off');
+    is(channels()->{"meta/$claimed"}, undef, 'and may have been mistaken');
+    refused(qr/: confirmed is on or off/,
+        qw(channel set globex meta 100000000000012 confirmed=1));
+    ok_ctl('channel', 'remove', 'globex', 'meta', $claimed);
 };
 
 subtest 'what answers no message leaves through the preferred one' => sub {
@@ -309,7 +333,7 @@ subtest 'a channel that is removed is nobody\'s, and may be another\'s' => sub {
     ok_ctl('channel', 'remove', 'acme', 'meta', $us);
     ok(!exists channels()->{"meta/$us"}, 'nginx knows it no more');
     is(value("SELECT count(*) FROM channels WHERE removed AND credential
-        IS NULL AND signing IS NULL"), 2, 'its secrets are gone');
+        IS NULL AND signing IS NULL"), 3, 'its secrets are gone');
     ok_ctl('channel', 'add', 'globex', 'meta', $us);
     ok_ctl('channel', 'remove', 'globex', 'meta', $us);
     ok_ctl('channel', 'add', 'acme', 'meta', $us);

@@ -222,11 +222,47 @@ subtest 'a channel is changed and removed' => sub {
         { provider => $_->[0], address => $_->[1] }), $_->[2], qr/./,
         "no $_->[0] $_->[1]")
         for ['fax', '1', 422], ['meta', 'a b', 422],
-            ['meta', '106540352242922', 409], ['infobip', '15550100', 422];
+            ['meta', '106540352242922', 409];
     is api($key{acme}, 'DELETE', $path)->{status}, 204, 'is removed';
     is_problem(api($key{acme}, 'GET', $path), 404, qr/Not Found/, 'is gone');
     is $stack->redis->hget('setter:{mm}:channels', 'meta/106540352242922'),
         undef, 'nobody\'s number';
+};
+
+# Messages to a number are whose it is: that is not for a tenant to say.
+subtest 'a number is a tenant\'s when an administrator has confirmed it' =>
+sub {
+    my $owner = sub { $stack->redis->hget('setter:{mm}:channels', $_[0]) };
+    my %made = map { $_ => api($key{acme}, 'POST', 'channels',
+        { provider => 'infobip', address => $_, account => 'A' })->{data} }
+        qw(15550100 15550177);
+    is $made{$_}{confirmed}, JSON::XS::false, "$_ may be said to be one's own"
+        for sort keys %made;
+    is $owner->('infobip/15550100'), 'globex', 'but stays another\'s';
+    is $owner->('infobip/15550177'), undef, 'or nobody\'s';
+    is_problem(api($key{acme}, 'PATCH', "channels/$made{15550177}{id}",
+        { confirmed => \1 }), 403, qr/administrator/, 'not for it to say');
+    is_problem(api($admin, 'PATCH',
+        "channels/$made{15550100}{id}?tenant=acme", { confirmed => \1 }),
+        422, qr/another tenant/, 'nor twice for anybody');
+    is api($admin, 'PATCH', "channels/$made{15550177}{id}?tenant=acme",
+        { confirmed => \1 })->{data}{confirmed}, JSON::XS::true,
+        'an administrator says so';
+    is $owner->('infobip/15550177'), 'acme', 'and it is';
+    is api($key{acme}, 'DELETE', "channels/$made{$_}{id}")->{status}, 204,
+        "$_ is removed" for sort keys %made;
+    is $owner->('infobip/15550100'), 'globex', 'the other\'s is the other\'s';
+    is $owner->('infobip/15550177'), undef, 'this is nobody\'s';
+};
+
+subtest 'who does not exist has no keys and channels' => sub {
+    is_problem(api($admin, 'POST', 'tenants/nobody/keys', {}), 404,
+        qr/no such tenant/, 'a key');
+    is_problem(api($admin, 'POST', 'channels?tenant=nobody',
+        { provider => 'meta', address => '1' }), 404, qr/no such tenant/,
+        'a channel');
+    is_problem(api($admin, 'POST', 'tenants', { slug => 'setter' }), 422,
+        qr/own/, 'and nobody has the name that calls have');
 };
 
 subtest 'one tenant does not get at another' => sub {

@@ -89,14 +89,24 @@ test_made_keys(void **state)
 {
     int              i;
     char             text[2][SETTER_APIKEY_MAX + 1];
+    unsigned char    secret[SETTER_APIKEY_BYTES];
     setter_apikey_t  key;
 
     (void) state;
 
     text[1][0] = '\0';
 
+    for (i = 0; i < SETTER_APIKEY_BYTES; i++) {
+        secret[i] = (unsigned char) i;
+    }
+
+    assert_int_equal(setter_apikey_make(text[0], unit_str("acme"), secret),
+                     SETTER_OK);
+    assert_string_equal(text[0], "stk_acme_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBka"
+                        "GxwdHh8");
+
     for (i = 0; i < 1000; i++) {
-        assert_int_equal(setter_apikey_make(text[0], unit_str(SLUG63)),
+        assert_int_equal(setter_apikey_make(text[0], unit_str(SLUG63), NULL),
                          SETTER_OK);
         assert_int_equal(strlen(text[0]), SETTER_APIKEY_MAX);
         assert_int_equal(setter_apikey_read(&key, unit_str(text[0])),

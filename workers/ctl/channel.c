@@ -26,8 +26,6 @@ static int channel_secret(ctl_t *ctl, int field, const char *path,
 static int channel_read(char *text, const char *name, const char *path);
 static int channel_change(ctl_t *ctl, const char *sql, const char *params[],
     int nparams);
-static int channel_result(ctl_t *ctl, PGconn *pg, const PGresult *result,
-    const char *params[]);
 static int channel_refused(PGconn *pg, const PGresult *result,
     const char *params[]);
 
@@ -35,7 +33,7 @@ static int channel_refused(PGconn *pg, const PGresult *result,
 static const char  channel_list[] =
     "SELECT tenant, provider, address, account, base_url,"
     " credential IS NOT NULL AS credential, signing IS NOT NULL AS signing,"
-    " preferred, rate, updated_at FROM channels"
+    " preferred, rate, confirmed, updated_at FROM channels"
     " WHERE NOT removed AND ($1::text IS NULL OR tenant = $1)"
     " ORDER BY tenant, provider, address";
 
@@ -43,7 +41,7 @@ static const char  channel_list[] =
 int
 ctl_channel_add(ctl_t *ctl, int argc, char **argv)
 {
-    return channel_write(ctl, channels_insert, CHANNELS_NFIELDS, argc, argv);
+    return channel_write(ctl, channels_insert, CHANNELS_NINSERT, argc, argv);
 }
 
 
@@ -174,10 +172,11 @@ channel_assign(ctl_t *ctl, const char *word, const char *params[],
             return channel_secret(ctl, i, value, params, arena);
         }
 
-        if (i == CHANNELS_PREFERRED && strcmp(value, "on") != 0
-            && strcmp(value, "off") != 0)
+        if ((i == CHANNELS_PREFERRED || i == CHANNELS_CONFIRMED)
+            && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
         {
-            return ctl_fail("preferred is on or off, not \"%s\"", value);
+            return ctl_fail("%s is on or off, not \"%s\"",
+                            channels_fields[i], value);
         }
 
         params[i] = value;
@@ -185,7 +184,8 @@ channel_assign(ctl_t *ctl, const char *word, const char *params[],
     }
 
     return ctl_fail("there is no field \"%.*s\": account, base_url, "
-                    "credential, signing, preferred and rate may be set",
+                    "credential, signing, preferred, rate and confirmed may "
+                    "be set",
                     (int) len, word);
 }
 
@@ -270,7 +270,7 @@ channel_read(char *text, const char *name, const char *path)
 static int
 channel_change(ctl_t *ctl, const char *sql, const char *params[], int nparams)
 {
-    int        rc;
+    int        rc, add;
     PGconn    *pg;
     PGresult  *result;
 
@@ -283,47 +283,35 @@ channel_change(ctl_t *ctl, const char *sql, const char *params[], int nparams)
         return CTL_FAILED;
     }
 
+    add = sql == channels_insert;
+
+    if (add && ctl_tenant_see(pg, params[0]) != CTL_OK) {
+        PQfinish(pg);
+        return CTL_FAILED;
+    }
+
     result = PQexecParams(pg, sql, nparams, NULL, params, NULL, NULL, 0);
-    rc = channel_result(ctl, pg, result, params);
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
+        rc = channel_refused(pg, result, params);
+
+    } else if (PQntuples(result) == 0) {
+        rc = ctl_fail("%s %s of %s is %s: see setterctl channel list",
+                      params[1], params[2], params[0],
+                      add ? "there already" : "not there");
+
+    } else {
+        rc = ctl_channel_publish(ctl, pg, params);
+    }
+
+    if (rc == CTL_OK && add) {
+        ctl_tenant_warn(pg, params[0]);
+    }
 
     PQclear(result);
     PQfinish(pg);
 
     return rc;
-}
-
-
-static int
-channel_result(ctl_t *ctl, PGconn *pg, const PGresult *result,
-    const char *params[])
-{
-    int             removed;
-    queue_result_e  rc;
-
-    if (PQresultStatus(result) != PGRES_TUPLES_OK) {
-        return channel_refused(pg, result, params);
-    }
-
-    if (PQntuples(result) == 0) {
-        return ctl_fail("%s %s of %s is %s: see setterctl channel list",
-                        params[1], params[2], params[0],
-                        strncmp(PQcmdStatus((PGresult *) result), "INSERT", 6)
-                        == 0 ? "there already" : "not there");
-    }
-
-    removed = PQgetvalue(result, 0, 0)[0] == 't';
-    rc = QUEUE_OK;
-
-    if (strcmp(params[2], "*") != 0) {
-        rc = channels_publish(ctl->redis, &ctl->queue, params[1], params[2],
-                              removed ? NULL : params[0]);
-    }
-
-    if (rc != QUEUE_OK) {
-        return ctl_fail("recorded, but not published: run it again");
-    }
-
-    return ctl_channel_publish(ctl, pg, params[0], params[1]);
 }
 
 
@@ -342,21 +330,26 @@ channel_refused(PGconn *pg, const PGresult *result, const char *params[])
 
 
 int
-ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *tenant,
-    const char *provider)
+ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *const where[3])
 {
+    int              i;
     PGresult        *result;
-    const char      *sealed, *params[2] = { tenant, provider };
+    const char      *values[2];
     queue_result_e   rc;
 
-    result = PQexecParams(pg, channels_secrets, 2, NULL, params, NULL, NULL,
+    result = PQexecParams(pg, channels_published, 3, NULL, where, NULL, NULL,
                           0);
     rc = QUEUE_AWAY;
 
     if (PQntuples(result) == 1) {
-        sealed = PQgetisnull(result, 0, 0) ? NULL : PQgetvalue(result, 0, 0);
-        rc = channels_publish_signing(ctl->redis, &ctl->queue, tenant,
-                                      provider, sealed);
+        for (i = 0; i < 2; i++) {
+            values[i] = PQgetisnull(result, 0, i) ? NULL
+                        : PQgetvalue(result, 0, i);
+        }
+
+        rc = channels_publish_both(ctl->redis, &ctl->queue, where,
+                                   values[CHANNELS_PUBLISHED_OWNER],
+                                   values[CHANNELS_PUBLISHED_SEALED]);
     }
 
     PQclear(result);

@@ -9,10 +9,12 @@
 #include "reply/channels.h"
 
 
-/* Tells nginx the signing secrets of a tenant's channels with a provider.
- * CTL_OK, or CTL_FAILED after saying why. */
-int ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *tenant,
-    const char *provider);
+/*
+ * Tells nginx what is on record of an address, and of the signing secrets of
+ * the tenant's channels with the provider.  where: tenant, provider, address.
+ * CTL_OK, or CTL_FAILED after saying why.
+ */
+int ctl_channel_publish(ctl_t *ctl, PGconn *pg, const char *const where[3]);
 
 
 #endif /* CTL_CHANNEL_H */

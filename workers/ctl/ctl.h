@@ -81,6 +81,13 @@ int ctl_member(ctl_t *ctl, const char *command, const char *slug,
 /* Runs a command without a result.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_run(PGconn *pg, const char *command);
 
+/* Puts a tenant on record, as seen, who is not there.  CTL_OK, or CTL_FAILED
+ * after saying why. */
+int ctl_tenant_see(PGconn *pg, const char *slug);
+
+/* Tells the person that a tenant is not active, should that be so. */
+void ctl_tenant_warn(PGconn *pg, const char *slug);
+
 /* The master key.  CTL_OK, or CTL_FAILED after saying why. */
 int ctl_master(ctl_t *ctl, master_t *master);
 

@@ -17,8 +17,8 @@
 
 static int key_insert(ctl_t *ctl, PGconn *pg, const char *text,
     const char *slug, const char *name);
-static void key_tell(ctl_t *ctl, PGconn *pg, const char *text,
-    const char *slug, const char *id);
+static void key_tell(ctl_t *ctl, const char *text, const char *slug,
+    const char *id);
 static int key_revoke(ctl_t *ctl, PGconn *pg, const char *which, int *n);
 
 
@@ -52,7 +52,7 @@ ctl_key_add(ctl_t *ctl, int argc, char **argv)
         return ctl_fail("\"%s\" is not a tenant's slug", argv[0]);
     }
 
-    if (setter_apikey_make(text, slug) != SETTER_OK) {
+    if (setter_apikey_make(text, slug, NULL) != SETTER_OK) {
         return ctl_fail("the system gives no random bytes");
     }
 
@@ -139,7 +139,9 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
     params[2] = name;
     params[3] = text + strlen(text) - KEY_ENDING;
 
-    if (ctl_run(pg, "BEGIN") != CTL_OK) {
+    if (ctl_run(pg, "BEGIN") != CTL_OK
+        || ctl_tenant_see(pg, slug) != CTL_OK)
+    {
         return CTL_FAILED;
     }
 
@@ -158,7 +160,8 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
         rc = CTL_FAILED;
 
     } else {
-        key_tell(ctl, pg, text, slug, PQgetvalue(result, 0, 0));
+        key_tell(ctl, text, slug, PQgetvalue(result, 0, 0));
+        ctl_tenant_warn(pg, slug);
     }
 
     PQclear(result);
@@ -169,13 +172,8 @@ key_insert(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
 
 /* The key alone is the output, for a script to take. */
 static void
-key_tell(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
-    const char *id)
+key_tell(ctl_t *ctl, const char *text, const char *slug, const char *id)
 {
-    int          active;
-    PGresult    *result;
-    const char  *params[1] = { slug };
-
     if (ctl->json) {
         printf("{\"id\":%s,\"tenant\":\"%s\",\"key\":\"%s\"}\n", id, slug,
                text);
@@ -183,18 +181,6 @@ key_tell(ctl_t *ctl, PGconn *pg, const char *text, const char *slug,
         printf("%s\n", text);
         fprintf(stderr, "This is key %s of %s. It is not shown again: only "
                 "its hash is kept.\n", id, slug);
-    }
-
-    result = PQexecParams(pg, "SELECT FROM tenants WHERE slug = $1 "
-                          "AND status = 'active'", 1, NULL, params, NULL,
-                          NULL, 0);
-    active = PQntuples(result);
-    PQclear(result);
-
-    if (!active) {
-        fprintf(stderr, "%s is not an active tenant: where nginx has "
-                "\"setter_tenants known\", run setterctl tenant add %s.\n",
-                slug, slug);
     }
 }
 

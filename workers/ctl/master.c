@@ -116,9 +116,10 @@ ctl_key_rotate_master(ctl_t *ctl, int argc, char **argv)
 static int
 master_rotate(ctl_t *ctl, PGconn *pg, const master_t *master)
 {
-    int        rc, row, changed;
-    arena_t   *arena;
-    PGresult  *rows;
+    int          i, rc, row, changed;
+    arena_t     *arena;
+    PGresult    *rows;
+    const char  *where[3];
 
     if (ctl_run(pg, "BEGIN") != CTL_OK) {
         return CTL_FAILED;
@@ -142,8 +143,11 @@ master_rotate(ctl_t *ctl, PGconn *pg, const master_t *master)
 
     for (row = 0; rc == CTL_OK && row < PQntuples(rows); row++) {
         if (!PQgetisnull(rows, row, 4)) {
-            rc = ctl_channel_publish(ctl, pg, PQgetvalue(rows, row, 0),
-                                     PQgetvalue(rows, row, 1));
+            for (i = 0; i < 3; i++) {
+                where[i] = PQgetvalue(rows, row, i);
+            }
+
+            rc = ctl_channel_publish(ctl, pg, where);
         }
     }
 

@@ -139,6 +139,10 @@ tenant_status(ctl_t *ctl, const char *slug, const char *status)
                         "to 62 letters, digits and hyphens", slug);
     }
 
+    if (tenants_reserved(text)) {
+        return ctl_fail("\"%s\" is Setter's own", slug);
+    }
+
     if (ctl_redis(ctl) == NULL) {
         return CTL_FAILED;
     }
@@ -166,6 +170,45 @@ tenant_status(ctl_t *ctl, const char *slug, const char *status)
 
     return rc == CTL_OK
            ? rc : ctl_fail("recorded, but not published: run it again");
+}
+
+
+int
+ctl_tenant_see(PGconn *pg, const char *slug)
+{
+    int          rc;
+    PGresult    *result;
+    const char  *params[1] = { slug };
+
+    result = PQexecParams(pg, "INSERT INTO tenants (slug) VALUES ($1) "
+                          "ON CONFLICT DO NOTHING", 1, NULL, params, NULL,
+                          NULL, 0);
+    rc = PQresultStatus(result) == PGRES_COMMAND_OK
+         ? CTL_OK : ctl_fail("%s", PQerrorMessage(pg));
+    PQclear(result);
+
+    return rc;
+}
+
+
+void
+ctl_tenant_warn(PGconn *pg, const char *slug)
+{
+    int          active;
+    PGresult    *result;
+    const char  *params[1] = { slug };
+
+    result = PQexecParams(pg, "SELECT FROM tenants WHERE slug = $1 "
+                          "AND status = 'active'", 1, NULL, params, NULL,
+                          NULL, 0);
+    active = PQntuples(result);
+    PQclear(result);
+
+    if (!active) {
+        fprintf(stderr, "%s is not an active tenant: where nginx has "
+                "\"setter_tenants known\", run setterctl tenant add %s.\n",
+                slug, slug);
+    }
 }
 
 

@@ -12,15 +12,25 @@ enum {
     ACCOUNT_CREDENTIAL,
     ACCOUNT_FITS,
     ACCOUNT_RATE,
+    ACCOUNT_OURS,
 };
 
-/* The best one, if it is not the right one: the tenant has channels. */
+/*
+ * The best one, if it is not the right one: the tenant has channels.  What has
+ * no key of its own, or is no channel, leaves with ours, but not from a number
+ * that another tenant has, or merely says that it has.
+ */
 static const char  account_select[] =
-    "SELECT address, account, base_url, credential,"
-    "  coalesce(address IN ($3, '*'), $3 IS NULL), coalesce(rate, 0)"
-    " FROM channels WHERE tenant = $1 AND provider = $2 AND NOT removed"
-    " ORDER BY (address = $3) DESC NULLS LAST, (address = '*') DESC,"
-    "  preferred DESC, id LIMIT 1";
+    "SELECT c.address, c.account, c.base_url, c.credential,"
+    "  coalesce(c.address IN ($3, '*'), $3 IS NULL), coalesce(c.rate, 0),"
+    "  CASE WHEN c.address IS NOT NULL AND c.address <> '*'"
+    "   THEN c.confirmed"
+    "   ELSE coalesce(channel_owner($2, $3), $1) = $1 END"
+    " FROM (SELECT) AS one LEFT JOIN LATERAL ("
+    "  SELECT * FROM channels"
+    "  WHERE tenant = $1 AND provider = $2 AND NOT removed"
+    "  ORDER BY (address = $3) DESC NULLS LAST, (address = '*') DESC,"
+    "   preferred DESC, id LIMIT 1) AS c ON true";
 
 
 static const char *account_of(turn_t *turn, const pg_answer_t *answer);
@@ -71,7 +81,7 @@ account_of(turn_t *turn, const pg_answer_t *answer)
     sealed = pg_text(answer, 0, 0, ACCOUNT_CREDENTIAL);
     account = &turn->account;
 
-    if (!unit_true(answer, 0, 0, ACCOUNT_FITS)) {
+    if (address != NULL && !unit_true(answer, 0, 0, ACCOUNT_FITS)) {
         return "the tenant has no channel of that address: setterctl channel "
                "add";
     }
@@ -80,7 +90,9 @@ account_of(turn_t *turn, const pg_answer_t *answer)
 
     if (sealed == NULL) {
         /* whose number it is, and no more: not to another API with our key */
-        return NULL;
+        return unit_true(answer, 0, 0, ACCOUNT_OURS) ? NULL
+               : "the address is not known to be the tenant's: setterctl "
+                 "channel set credential=FILE or confirmed=on";
     }
 
     account->user = account_keep(turn, pg_text(answer, 0, 0, ACCOUNT_USER));

@@ -111,11 +111,12 @@ call_one(turn_t *turn, const turn_job_t *job)
     }
 
     memset(&answer, 0, sizeof(answer));
+    answer.call = job->id;
 
     if (call_whose(turn, values[CALL_TENANT].text) != 0
         || call_find(turn, values, &answer) != 0)
     {
-        return turn_ends(turn, TURN_BACK, -1, "no memory");
+        return turn_ends(turn, TURN_BACK, -1, "it cannot be answered now");
     }
 
     return call_reply(turn, job, values[CALL_REPLY].text, &answer);

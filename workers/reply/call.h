@@ -11,6 +11,7 @@
 
 /* HTTP status and JSON text; the texts' memory is the turn's. */
 typedef struct {
+    const char   *call;             /* the call's id, for what it writes */
     int           status;
     setter_str_t  body;
     const char   *type;             /* NULL: application/json */
@@ -23,7 +24,11 @@ typedef struct {
 typedef struct {
     const char  *name;              /* "job" */
 
-    /* args: text of a JSON object.  0, or -1: no memory. */
+    /*
+     * args: text of a JSON object.  0, or -1: not now, memory is short or
+     * something is away.  It may be run again, then or because its worker
+     * died, and has to give the same answer.
+     */
     int        (*run)(turn_t *turn, setter_str_t args,
         call_answer_t *answer);
 } call_t;

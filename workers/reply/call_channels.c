@@ -4,12 +4,13 @@
  *   GET          all of them, without their secrets
  *   POST         {"provider":…,"address":…, fields} adds one
  *   GET ID       one
- *   PATCH ID     {fields}: account, base_url, credential, signing, preferred;
- *                null takes one away.  If-Match: the version it must have
+ *   PATCH ID     {fields}: account, base_url, credential, signing, preferred,
+ *                rate; null takes one away.  If-Match: the version it must have
  *   DELETE ID    removes it
  *
- * Secrets come sealed from nginx and are sealed for their row here.  On record
- * first, then told to nginx.
+ * Whose messages to an address are is not a tenant's to say: what its key adds
+ * sends, and an administrator sets "confirmed".  Secrets come sealed from nginx
+ * and are sealed for their row here.  On record first, then told to nginx.
  */
 
 #include <string.h>
@@ -28,6 +29,8 @@
 static int channels_run(turn_t *turn, setter_str_t args,
     call_answer_t *answer);
 static int channels_one(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int channels_found(turn_t *turn, const call_ask_t *ask, const char *id,
     call_answer_t *answer);
 static int channels_add(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
@@ -49,7 +52,7 @@ static int channels_write(turn_t *turn, const call_ask_t *ask,
     const char *sql, int nparams, const char **params, int status,
     call_answer_t *answer);
 static int channels_none(turn_t *turn, const call_ask_t *ask, int status,
-    call_answer_t *answer);
+    const pg_answer_t *rows, call_answer_t *answer);
 static int channels_refused(turn_t *turn, const pg_answer_t *rows,
     call_answer_t *answer);
 static int channels_tell(turn_t *turn, const pg_answer_t *rows,
@@ -64,8 +67,8 @@ const call_t  call_channels = { "channels", channels_run };
     "json_build_object('id', id, 'tenant', tenant, 'provider', provider,"     \
     " 'address', address, 'account', account, 'base_url', base_url,"          \
     " 'credential', credential IS NOT NULL, 'signing', signing IS NOT NULL,"  \
-    " 'preferred', preferred, 'rate', rate, 'created_at', created_at,"        \
-    " 'updated_at', updated_at)"
+    " 'preferred', preferred, 'rate', rate, 'confirmed', confirmed,"          \
+    " 'created_at', created_at, 'updated_at', updated_at)"
 
 /* Row-level security shows a worker no other tenant's. */
 static const char  list_sql[] =
@@ -74,9 +77,15 @@ static const char  list_sql[] =
     " FROM channels WHERE tenant = $1 AND NOT removed";
 
 static const char  show_sql[] =
-    "SELECT " CHANNEL ", " CHANNELS_VERSION ", provider, address"
-    " FROM channels WHERE id::text = $1"
+    "SELECT " CHANNEL ", " CHANNELS_VERSION " FROM channels"
+    " WHERE id::text = $1"
     "  AND tenant = current_setting('setter.tenant', true) AND NOT removed";
+
+/* One that the call itself has removed is there, for it. */
+static const char  find_sql[] =
+    "SELECT provider, address FROM channels WHERE id::text = $1"
+    "  AND tenant = current_setting('setter.tenant', true)"
+    "  AND (NOT removed OR call = $2::uuid)";
 
 
 static int
@@ -118,10 +127,7 @@ channels_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 static int
 channels_one(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
-    int          rc;
-    const char  *id, *where[3];
-    pg_query_t   select;
-    pg_answer_t  row;
+    const char  *id;
 
     id = arena_copy(turn->claim->arena, ask->path[0].data, ask->path[0].len);
     if (id == NULL) {
@@ -132,13 +138,23 @@ channels_one(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
         return call_registry_show(turn, show_sql, id, 200, answer);
     }
 
-    if (!setter_str_is(ask->method, "PATCH")
-        && !setter_str_is(ask->method, "DELETE"))
-    {
-        return call_not_allowed(answer, "GET, PATCH, DELETE");
-    }
+    return setter_str_is(ask->method, "PATCH")
+           || setter_str_is(ask->method, "DELETE")
+           ? channels_found(turn, ask, id, answer)
+           : call_not_allowed(answer, "GET, PATCH, DELETE");
+}
 
-    select = (pg_query_t) { show_sql, 1, { id } };
+
+static int
+channels_found(turn_t *turn, const call_ask_t *ask, const char *id,
+    call_answer_t *answer)
+{
+    int          rc;
+    const char  *where[3];
+    pg_query_t   select;
+    pg_answer_t  row;
+
+    select = (pg_query_t) { find_sql, 2, { id, answer->call } };
 
     if (pg_run(turn->tenant, &select, 1, unit_timeout_ms(turn), &row)
         != PG_OK)
@@ -150,8 +166,8 @@ channels_one(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 
     } else {
         where[0] = turn->tenant;
-        where[1] = pg_text(&row, 0, 0, 2);
-        where[2] = pg_text(&row, 0, 0, 3);
+        where[1] = pg_text(&row, 0, 0, 0);
+        where[2] = pg_text(&row, 0, 0, 1);
         rc = channels_change(turn, ask, where, answer);
     }
 
@@ -174,6 +190,7 @@ channels_change(turn_t *turn, const call_ask_t *ask,
     params[CHANNELS_ADDRESS] = where[2];
 
     if (setter_str_is(ask->method, "DELETE")) {
+        params[CHANNELS_NDELETE - 2] = answer->call;
         params[CHANNELS_NDELETE - 1] = ask->version;
 
         return channels_write(turn, ask, channels_delete, CHANNELS_NDELETE,
@@ -197,7 +214,8 @@ channels_change(turn_t *turn, const call_ask_t *ask,
         return rc;
     }
 
-    params[CHANNELS_NFIELDS] = ask->version;
+    params[CHANNELS_NPARAMS - 2] = answer->call;
+    params[CHANNELS_NPARAMS - 1] = ask->version;
 
     return channels_write(turn, ask, channels_update, CHANNELS_NPARAMS,
                           params, 200, answer);
@@ -221,8 +239,14 @@ channels_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
         rc = channels_params(turn, ask, values, params, answer);
     }
 
+    if (params[CHANNELS_CONFIRMED] == NULL) {
+        params[CHANNELS_CONFIRMED] = ask->admin ? "true" : "false";
+    }
+
+    params[CHANNELS_NINSERT - 1] = answer->call;
+
     return rc == 1 ? channels_write(turn, ask, channels_insert,
-                                    CHANNELS_NFIELDS, params, 201, answer)
+                                    CHANNELS_NINSERT, params, 201, answer)
                    : rc;
 }
 
@@ -305,13 +329,18 @@ channels_param(turn_t *turn, const call_ask_t *ask, int field,
     const setter_json_value_t *value, const char **params,
     call_answer_t *answer)
 {
-    if (field == CHANNELS_PREFERRED) {
+    if (field == CHANNELS_CONFIRMED && !ask->admin) {
+        return call_problem(turn, answer, 403, "Forbidden",
+                            "confirmed is the administrator's to set");
+    }
+
+    if (field == CHANNELS_PREFERRED || field == CHANNELS_CONFIRMED) {
         params[field] = value->type == SETTER_JSON_TRUE ? "true" : "false";
 
         return value->type == SETTER_JSON_TRUE
                || value->type == SETTER_JSON_FALSE
-               ? 1 : call_invalid(turn, answer, "preferred",
-                                  "preferred is true or false");
+               ? 1 : call_invalid(turn, answer, channels_fields[field],
+                                  "it is true or false");
     }
 
     params[field] = call_registry_text(turn, value, field == CHANNELS_RATE,
@@ -398,7 +427,8 @@ channels_write(turn_t *turn, const call_ask_t *ask, const char *sql,
     queries[0] = (pg_query_t) { sql, nparams, { NULL } };
     memcpy(queries[0].params, params, (size_t) nparams * sizeof(char *));
     queries[1] = (pg_query_t) {
-        channels_secrets, 2, { turn->tenant, params[CHANNELS_PROVIDER] } };
+        channels_published, 3, { turn->tenant, params[CHANNELS_PROVIDER],
+                                 params[CHANNELS_ADDRESS] } };
 
     if (pg_run(turn->tenant, queries, 2, unit_timeout_ms(turn), &rows)
         != PG_OK)
@@ -406,7 +436,7 @@ channels_write(turn_t *turn, const call_ask_t *ask, const char *sql,
         rc = channels_refused(turn, &rows, answer);
 
     } else if (pg_rows(&rows, 0) == 0) {
-        rc = channels_none(turn, ask, status, answer);
+        rc = channels_none(turn, ask, status, &rows, answer);
 
     } else {
         answer->status = status;
@@ -421,12 +451,17 @@ channels_write(turn_t *turn, const call_ask_t *ask, const char *sql,
 
 static int
 channels_none(turn_t *turn, const call_ask_t *ask, int status,
-    call_answer_t *answer)
+    const pg_answer_t *rows, call_answer_t *answer)
 {
-    return status == 201
+    if (status != 201) {
+        return call_unchanged(turn, ask, 1, answer);
+    }
+
+    return unit_true(rows, 1, 0, CHANNELS_PUBLISHED_TENANT)
            ? call_problem(turn, answer, 409, "Conflict",
                           "there is such a channel already")
-           : call_unchanged(turn, ask, 1, answer);
+           : call_problem(turn, answer, 404, "Not Found",
+                          "there is no such tenant");
 }
 
 
@@ -462,36 +497,23 @@ static int
 channels_tell(turn_t *turn, const pg_answer_t *rows, const char **params,
     call_answer_t *answer)
 {
-    const char      *id;
-    worker_t        *worker;
-    queue_result_e   rc;
+    const char  *id;
 
-    worker = turn->worker;
-    rc = QUEUE_OK;
-
-    if (strcmp(params[CHANNELS_ADDRESS], "*") != 0) {
-        rc = channels_publish(worker->redis, &worker->queue,
-                              params[CHANNELS_PROVIDER],
-                              params[CHANNELS_ADDRESS],
-                              unit_true(rows, 0, 0, 0) ? NULL : turn->tenant);
-    }
-
-    if (rc == QUEUE_OK) {
-        rc = channels_publish_signing(worker->redis, &worker->queue,
-                                      turn->tenant, params[CHANNELS_PROVIDER],
-                                      pg_text(rows, 1, 0, 0));
-    }
-
-    if (rc != QUEUE_OK) {
-        return call_unpublished(turn, "Redis does not take it", answer);
+    if (channels_publish_both(turn->worker->redis, &turn->worker->queue,
+                              params,
+                              pg_text(rows, 1, 0, CHANNELS_PUBLISHED_OWNER),
+                              pg_text(rows, 1, 0, CHANNELS_PUBLISHED_SEALED))
+        != QUEUE_OK)
+    {
+        return call_unpublished(turn, "Redis does not take it");
     }
 
     if (answer->status == 204) {
         return call_body(turn, answer, 204, "", NULL);
     }
 
-    id = arena_copy(turn->claim->arena, pg_text(rows, 0, 0, 1),
-                    strlen(pg_text(rows, 0, 0, 1)));
+    id = arena_copy(turn->claim->arena, pg_text(rows, 0, 0, 0),
+                    strlen(pg_text(rows, 0, 0, 0)));
     if (id == NULL) {
         return -1;
     }

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <openssl/crypto.h>
+
 #include "reply/call_registry.h"
 #include "reply/tenants.h"
 #include "reply/unit.h"
@@ -20,10 +22,12 @@
 
 static int keys_add(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
+static int keys_make(turn_t *turn, const char *call,
+    char text[SETTER_APIKEY_MAX + 1]);
 static int keys_insert(turn_t *turn, const char *text, const char *name,
     call_answer_t *answer);
-static int keys_made(turn_t *turn, const pg_answer_t *row, const char *member,
-    const char *text, call_answer_t *answer);
+static int keys_made(turn_t *turn, const pg_answer_t *rows,
+    const char *member, const char *text, call_answer_t *answer);
 static int keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer);
 
 
@@ -33,9 +37,15 @@ static const char  list_sql[] =
     "  'revoked_at', revoked_at) ORDER BY id), '[]'::json))"
     " FROM keys WHERE tenant = $1";
 
+/* A call that is run again finds its own. */
 static const char  insert_sql[] =
-    "INSERT INTO keys (tenant, hash, name, ending) VALUES ($1, $2, $3, $4)"
-    " RETURNING id";
+    "INSERT INTO keys (tenant, hash, name, ending)"
+    " SELECT slug, $2, $3, $4 FROM tenants WHERE slug = $1"
+    " ON CONFLICT DO NOTHING";
+
+static const char  made_sql[] =
+    "SELECT id FROM keys"
+    " WHERE tenant = $1 AND hash = $2 AND revoked_at IS NULL";
 
 static const char  revoke_sql[] =
     "UPDATE keys SET revoked_at = coalesce(revoked_at, now())"
@@ -73,7 +83,6 @@ keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
     int                  rc;
     char                 text[SETTER_APIKEY_MAX + 1];
     const char          *name;
-    setter_str_t         slug;
     setter_json_value_t  value;
 
     static const setter_json_path_t  path = { "name", 0 };
@@ -98,15 +107,40 @@ keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
                             "SETTER_MASTER_KEY and nginx setter_signing_key");
     }
 
+    return keys_make(turn, answer->call, text) == 0
+           ? keys_insert(turn, text, *name == '\0' ? NULL : name, answer) : -1;
+}
+
+
+/*
+ * Its secret is derived from the master key, for the call: whoever runs it
+ * again makes the same key, though nobody keeps its text.  0, or -1: no memory.
+ */
+static int
+keys_make(turn_t *turn, const char *call, char text[SETTER_APIKEY_MAX + 1])
+{
+    int                 rc;
+    const char         *use;
+    setter_str_t        slug;
+    setter_seal_key_t   secret;
+
+    use = arena_printf(turn->claim->arena, "setter key %s/%s", turn->tenant,
+                       call);
     slug.data = turn->tenant;
     slug.len = strlen(turn->tenant);
 
-    if (setter_apikey_make(text, slug) != SETTER_OK) {
-        return call_problem(turn, answer, 503, "Service Unavailable",
-                            "the system gives no random bytes");
+    if (use == NULL
+        || setter_seal_key_derive(&secret, &turn->worker->master->keys[0],
+                                  use)
+           != SETTER_OK)
+    {
+        return -1;
     }
 
-    return keys_insert(turn, text, *name == '\0' ? NULL : name, answer);
+    rc = setter_apikey_make(text, slug, secret.key);
+    OPENSSL_cleanse(&secret, sizeof(secret));
+
+    return rc == SETTER_OK ? 0 : -1;
 }
 
 
@@ -116,8 +150,8 @@ keys_insert(turn_t *turn, const char *text, const char *name,
 {
     int              rc;
     char             member[SETTER_APIKEY_MEMBER_MAX + 1];
-    pg_query_t       insert;
-    pg_answer_t      row;
+    pg_query_t       queries[2];
+    pg_answer_t      rows;
     setter_apikey_t  key;
 
     if (setter_apikey_read(&key, (setter_str_t) { strlen(text), text })
@@ -128,33 +162,44 @@ keys_insert(turn_t *turn, const char *text, const char *name,
 
     setter_apikey_member(member, &key);
 
-    insert = (pg_query_t) {
+    queries[0] = (pg_query_t) {
         insert_sql, 4, { turn->tenant, strchr(member, '/') + 1, name,
                          text + strlen(text) - KEYS_ENDING } };
+    queries[1] = (pg_query_t) {
+        made_sql, 2, { turn->tenant, strchr(member, '/') + 1 } };
 
-    rc = pg_run(turn->tenant, &insert, 1, unit_timeout_ms(turn), &row)
-         == PG_OK ? keys_made(turn, &row, member, text, answer)
-                  : call_registry_away(turn, &row, answer);
+    if (pg_run(turn->tenant, queries, 2, unit_timeout_ms(turn), &rows)
+        != PG_OK)
+    {
+        rc = call_registry_away(turn, &rows, answer);
 
-    pg_clear(&row);
+    } else if (pg_rows(&rows, 1) == 0) {
+        rc = call_problem(turn, answer, 404, "Not Found",
+                          "there is no such tenant");
+
+    } else {
+        rc = keys_made(turn, &rows, member, text, answer);
+    }
+
+    pg_clear(&rows);
 
     return rc;
 }
 
 
 static int
-keys_made(turn_t *turn, const pg_answer_t *row, const char *member,
+keys_made(turn_t *turn, const pg_answer_t *rows, const char *member,
     const char *text, call_answer_t *answer)
 {
     char         error[TENANTS_ERROR];
     const char  *wrong, *id;
 
-    id = pg_text(row, 0, 0, 0);
+    id = pg_text(rows, 1, 0, 0);
     wrong = tenants_member(turn->worker->redis, &turn->worker->queue, "SADD",
                            turn->tenant, "keys", member, error);
 
     if (wrong != NULL) {
-        return call_unpublished(turn, wrong, answer);
+        return call_unpublished(turn, wrong);
     }
 
     answer->status = 201;
@@ -204,7 +249,7 @@ keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer)
                                "SREM", turn->tenant, "keys",
                                pg_text(&row, 0, 0, 0), error);
         rc = wrong == NULL ? call_body(turn, answer, 204, "", NULL)
-             : call_unpublished(turn, wrong, answer);
+             : call_unpublished(turn, wrong);
     }
 
     pg_clear(&row);

@@ -123,11 +123,10 @@ call_registry_away(turn_t *turn, const pg_answer_t *rows,
 
 
 int
-call_unpublished(turn_t *turn, const char *why, call_answer_t *answer)
+call_unpublished(turn_t *turn, const char *why)
 {
-    log_error("recorded, but not published", "tenant", turn->tenant, "reason",
-              why);
+    log_warn("recorded, but not published yet", "tenant", turn->tenant,
+             "reason", why);
 
-    return call_problem(turn, answer, 503, "Service Unavailable",
-                        "recorded, but not in effect yet: repeat it");
+    return -1;
 }

@@ -39,8 +39,9 @@ int call_registry_show(turn_t *turn, const char *sql, const char *id,
 int call_registry_away(turn_t *turn, const pg_answer_t *rows,
     call_answer_t *answer);
 
-/* 503: on record, but not in effect, and why. */
-int call_unpublished(turn_t *turn, const char *why, call_answer_t *answer);
+/* -1: it is on record, but Redis does not take it, which is why the call is run
+ * again. */
+int call_unpublished(turn_t *turn, const char *why);
 
 /* "…/keys": see call_keys.c. */
 int call_keys(turn_t *turn, const call_ask_t *ask, call_answer_t *answer);

@@ -112,9 +112,11 @@ static const char  show_sql[] =
 
 /* Whom a message came for before he was added is added now. */
 static const char  add_sql[] =
-    "INSERT INTO tenants AS t (slug, status) VALUES ($1, 'active')"
-    " ON CONFLICT (slug) DO UPDATE SET status = 'active'"
-    "  WHERE t.status = 'seen'"
+    "INSERT INTO tenants AS t (slug, status, call)"
+    " VALUES ($1, 'active', $2::uuid)"
+    " ON CONFLICT (slug) DO UPDATE"
+    " SET status = 'active', call = EXCLUDED.call"
+    "  WHERE t.status = 'seen' OR t.call = EXCLUDED.call"
     " RETURNING slug";
 
 
@@ -228,6 +230,11 @@ tenants_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
                             "hyphens");
     }
 
+    if (tenants_reserved(slug)) {
+        return call_invalid(turn, answer, "slug",
+                            "slug: \"setter\" is Setter's own");
+    }
+
     /* its rows are written in its name */
     own = turn->tenant;
     turn->tenant = arena_copy(turn->claim->arena, slug.data, slug.len);
@@ -273,13 +280,15 @@ tenants_write(turn_t *turn, const call_ask_t *ask, int add,
     n = 0;
 
     if (add) {
-        queries[n++] = (pg_query_t) { add_sql, 1, { turn->tenant } };
+        queries[n++] = (pg_query_t) {
+            add_sql, 2, { turn->tenant, answer->call } };
     }
 
     update = &queries[n++];
     *update = (pg_query_t) { tenants_update, TENANTS_NPARAMS,
                              { turn->tenant } };
     update->params[TENANTS_MATCH] = add ? TENANTS_NEW : ask->version;
+    update->params[TENANTS_CALL] = answer->call;
 
     queries[n++] = (pg_query_t) { show_sql, 1, { turn->tenant } };
 
@@ -430,7 +439,7 @@ tenants_tell(turn_t *turn, const pg_answer_t *rows, call_answer_t *answer)
     }
 
     if (wrong != NULL) {
-        return call_unpublished(turn, wrong, answer);
+        return call_unpublished(turn, wrong);
     }
 
     if (answer->status == 201) {

@@ -79,6 +79,20 @@ channels_publish_signing(redis_t *redis, const queue_settings_t *settings,
 }
 
 
+queue_result_e
+channels_publish_both(redis_t *redis, const queue_settings_t *settings,
+    const char *const where[3], const char *owner, const char *sealed)
+{
+    queue_result_e  rc;
+
+    rc = strcmp(where[2], "*") == 0 ? QUEUE_OK
+         : channels_publish(redis, settings, where[1], where[2], owner);
+
+    return rc == QUEUE_OK ? channels_publish_signing(redis, settings, where[0],
+                                                     where[1], sealed) : rc;
+}
+
+
 static queue_result_e
 channels_write(redis_t *redis, const char *hash,
     const queue_settings_t *settings, setter_str_t by, const char *field,

@@ -32,25 +32,37 @@ enum {
     CHANNELS_SIGNING,
     CHANNELS_PREFERRED,
     CHANNELS_RATE,
+    CHANNELS_CONFIRMED,
     CHANNELS_NFIELDS
 };
 
 extern const char *const  channels_fields[CHANNELS_NFIELDS];
 
 /*
- * Statements: the first takes the fields, the second the version that the row
- * must have behind them (NULL: any), the third as far as the address and then
- * the version.  Each gives "removed" and id of the row, or no row.  The last
- * takes tenant and provider, and gives what is sealed for
- * channels_publish_signing().
+ * Statements.  Each takes the fields, the last of them only as far as the
+ * address; then the API's call (NULL: setterctl's), which may be run again;
+ * and all but the first the version that the row must have (NULL: any).  They
+ * give the id of the row, or no row.
  */
-#define CHANNELS_NPARAMS  (CHANNELS_NFIELDS + 1)
-#define CHANNELS_NDELETE  4
+#define CHANNELS_NINSERT  (CHANNELS_NFIELDS + 1)
+#define CHANNELS_NPARAMS  (CHANNELS_NFIELDS + 2)
+#define CHANNELS_NDELETE  5
 
 extern const char  channels_insert[];
 extern const char  channels_update[];
 extern const char  channels_delete[];
-extern const char  channels_secrets[];
+
+/*
+ * What is published then, of tenant, provider and address: what is sealed of
+ * the first two, whose the address is, and whether there is such a tenant.
+ */
+extern const char  channels_published[];
+
+enum {
+    CHANNELS_PUBLISHED_SEALED,
+    CHANNELS_PUBLISHED_OWNER,
+    CHANNELS_PUBLISHED_TENANT
+};
 
 /* An SQL expression: the version of the row. */
 #define CHANNELS_VERSION  "extract(epoch FROM updated_at)::text"
@@ -82,6 +94,11 @@ int channels_seal(setter_buf_t *sealed, const setter_seal_key_t *master,
 queue_result_e channels_publish_signing(redis_t *redis,
     const queue_settings_t *settings, const char *tenant,
     const char *provider, const char *sealed);
+
+/* Both; where: tenant, provider and address, "*" being nobody's. */
+queue_result_e channels_publish_both(redis_t *redis,
+    const queue_settings_t *settings, const char *const where[3],
+    const char *owner, const char *sealed);
 
 
 #endif /* CHANNELS_H */

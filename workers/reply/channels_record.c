@@ -13,21 +13,24 @@
 
 const char *const  channels_fields[CHANNELS_NFIELDS] = {
     "tenant", "provider", "address", "account", "base_url", "credential",
-    "signing", "preferred", "rate"
+    "signing", "preferred", "rate", "confirmed"
 };
 
 /* One that was removed comes back with what is given, and no more. */
 const char  channels_insert[] =
     "INSERT INTO channels AS c (tenant, provider, address, account, base_url,"
-    "  credential, signing, preferred, rate)"
-    " VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7,"
-    "  coalesce($8::boolean, false), nullif($9, '')::integer)"
+    "  credential, signing, preferred, rate, confirmed, call)"
+    " SELECT slug, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7,"
+    "  coalesce($8::boolean, false), nullif($9, '')::integer,"
+    "  coalesce($10::boolean, true), $11::uuid"
+    " FROM tenants WHERE slug = $1"
     " ON CONFLICT (tenant, provider, address) DO UPDATE"
     " SET account = EXCLUDED.account, base_url = EXCLUDED.base_url,"
     "  credential = EXCLUDED.credential, signing = EXCLUDED.signing,"
-    "  preferred = EXCLUDED.preferred, rate = EXCLUDED.rate, removed = false"
-    " WHERE c.removed"
-    " RETURNING removed, id";
+    "  preferred = EXCLUDED.preferred, rate = EXCLUDED.rate,"
+    "  confirmed = EXCLUDED.confirmed, call = EXCLUDED.call, removed = false"
+    " WHERE c.removed OR c.call = EXCLUDED.call"
+    " RETURNING id";
 
 /* What is not given stays; what is given empty is taken away. */
 const char  channels_update[] =
@@ -37,21 +40,25 @@ const char  channels_update[] =
     " credential = nullif(coalesce($6, credential), ''),"
     " signing = nullif(coalesce($7, signing), ''),"
     " preferred = coalesce($8::boolean, preferred),"
-    " rate = nullif(coalesce($9, rate::text), '')::integer"
+    " rate = nullif(coalesce($9, rate::text), '')::integer,"
+    " confirmed = coalesce($10::boolean, confirmed), call = $11::uuid"
     " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
-    "  AND coalesce($10 = " CHANNELS_VERSION ", true)"
-    " RETURNING removed, id";
+    "  AND (coalesce($12 = " CHANNELS_VERSION ", true) OR call = $11::uuid)"
+    " RETURNING id";
 
 const char  channels_delete[] =
     "UPDATE channels SET removed = true, credential = NULL, signing = NULL,"
-    " preferred = false"
-    " WHERE tenant = $1 AND provider = $2 AND address = $3 AND NOT removed"
-    "  AND coalesce($4 = " CHANNELS_VERSION ", true)"
-    " RETURNING removed, id";
+    " preferred = false, call = $4::uuid"
+    " WHERE tenant = $1 AND provider = $2 AND address = $3"
+    "  AND (NOT removed AND coalesce($5 = " CHANNELS_VERSION ", true)"
+    "   OR call = $4::uuid)"
+    " RETURNING id";
 
-const char  channels_secrets[] =
-    "SELECT string_agg(signing, ' ' ORDER BY id) FROM channels"
-    " WHERE tenant = $1 AND provider = $2 AND NOT removed";
+const char  channels_published[] =
+    "SELECT (SELECT string_agg(signing, ' ' ORDER BY id) FROM channels"
+    "  WHERE tenant = $1 AND provider = $2 AND NOT removed),"
+    " channel_owner($2, $3),"
+    " EXISTS (SELECT FROM tenants WHERE slug = $1)";
 
 
 const char *

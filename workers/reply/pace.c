@@ -8,7 +8,7 @@
 
 #define PACE_WAIT_MS   10000        /* a longer one is the queue's */
 #define PACE_BUSY_MS   1000         /* where the provider names no time */
-#define PACE_STOP_MS   300000       /* then it is asked again, say what it will */
+#define PACE_STOP_MS   300000       /* then it is asked again in any case */
 #define PACE_SECOND    1000000      /* us */
 #define PACE_DIGEST    32           /* hexadecimal digits, of 64 */
 

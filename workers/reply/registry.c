@@ -18,8 +18,14 @@
 
 #define REGISTRY_TIMEOUT_MS  5000
 #define REGISTRY_BEHIND      2       /* columns that a page begins behind */
+#define REGISTRY_TRIES       10      /* of a page that changes all the time */
 
 
+static int registry_page(worker_t *worker, const pg_query_t *query,
+    int (*take)(worker_t *worker, const pg_answer_t *page),
+    pg_answer_t *page);
+static int registry_read(const pg_query_t *query, pg_answer_t *page);
+static int registry_same(const pg_answer_t *a, const pg_answer_t *b);
 static int registry_known_page(worker_t *worker, const pg_answer_t *page);
 static int registry_keys_page(worker_t *worker, const pg_answer_t *page);
 static int registry_members(worker_t *worker, const pg_answer_t *page,
@@ -89,15 +95,8 @@ registry_pages(worker_t *worker, const char *sql, int keys,
     }
 
     do {
-        if (pg_run(NULL, &query, 1, REGISTRY_TIMEOUT_MS, &page) != PG_OK) {
-            log_warn("what is to be published cannot be read; setterctl"
-                     " migrate makes its tables", "error", page.message);
-            pg_clear(&page);
-            return -1;
-        }
-
-        rc = take(worker, &page);
-        rows = pg_rows(&page, 0);
+        rc = registry_page(worker, &query, take, &page);
+        rows = rc == 0 ? pg_rows(&page, 0) : 0;
 
         for (i = 0; i < keys && rows > 0; i++) {
             snprintf(last[i], sizeof(last[i]), "%s",
@@ -109,6 +108,79 @@ registry_pages(worker_t *worker, const char *sql, int keys,
     } while (rc == 0 && rows == REGISTRY_PAGE);
 
     return rc;
+}
+
+
+/* Reads, takes, and reads it again until it is what was taken. */
+static int
+registry_page(worker_t *worker, const pg_query_t *query,
+    int (*take)(worker_t *worker, const pg_answer_t *page), pg_answer_t *page)
+{
+    int          i, same;
+    pg_answer_t  taken;
+
+    if (registry_read(query, page) != 0) {
+        return -1;
+    }
+
+    for (i = 0, same = 0; i < REGISTRY_TRIES && !same; i++) {
+        if (take(worker, page) != 0) {
+            return -1;
+        }
+
+        taken = *page;
+
+        if (registry_read(query, page) != 0) {
+            pg_clear(&taken);
+            return -1;
+        }
+
+        same = registry_same(page, &taken);
+        pg_clear(&taken);
+    }
+
+    return 0;
+}
+
+
+static int
+registry_read(const pg_query_t *query, pg_answer_t *page)
+{
+    if (pg_run(NULL, query, 1, REGISTRY_TIMEOUT_MS, page) == PG_OK) {
+        return 0;
+    }
+
+    log_warn("what is to be published cannot be read; setterctl migrate makes "
+             "its tables", "error", page->message);
+
+    return -1;
+}
+
+
+static int
+registry_same(const pg_answer_t *a, const pg_answer_t *b)
+{
+    int          row, column;
+    const char  *x, *y;
+
+    if (pg_rows(a, 0) != pg_rows(b, 0)) {
+        return 0;
+    }
+
+    for (row = 0; row < pg_rows(a, 0); row++) {
+        for (column = 0; column < pg_columns(a, 0); column++) {
+            x = pg_text(a, 0, row, column);
+            y = pg_text(b, 0, row, column);
+
+            if ((x == NULL) != (y == NULL)
+                || (x != NULL && strcmp(x, y) != 0))
+            {
+                return 0;
+            }
+        }
+    }
+
+    return 1;
 }
 
 

@@ -20,7 +20,9 @@ int registry_renew(worker_t *worker);
  * For the parts of registry_renew(): asks a query for page after page and
  * hands each to take(), which returns 0, or -1 to end.  The query's first
  * parameters are the first "keys" columns of the last row, begin at first, and
- * are followed by the number of rows.  0, or -1.
+ * are followed by the number of rows.  A page is read again when it was taken,
+ * and taken again if it is another: what was changed and published between the
+ * two is not undone.  0, or -1.
  */
 #define REGISTRY_PAGE  500
 

@@ -12,7 +12,7 @@ static int registry_signing(worker_t *worker, const pg_answer_t *page);
 
 /* What a page begins behind, then what is published. */
 static const char  registry_addresses[] =
-    "SELECT id, provider, address, tenant, removed"
+    "SELECT id, provider, address, owner"
     " FROM published_channels($1, $2)";
 
 static const char  registry_secrets[] =
@@ -32,16 +32,13 @@ registry_publish_channels(worker_t *worker)
 static int
 registry_address(worker_t *worker, const pg_answer_t *page)
 {
-    int          row, removed;
-    const char  *tenant;
+    int  row;
 
     for (row = 0; row < pg_rows(page, 0); row++) {
-        removed = pg_text(page, 0, row, 4)[0] == 't';
-        tenant = removed ? NULL : pg_text(page, 0, row, 3);
-
         if (channels_publish(worker->redis, &worker->queue,
                              pg_text(page, 0, row, 1),
-                             pg_text(page, 0, row, 2), tenant)
+                             pg_text(page, 0, row, 2),
+                             pg_text(page, 0, row, 3))
             != QUEUE_OK)
         {
             return -1;

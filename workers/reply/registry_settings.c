@@ -13,10 +13,15 @@ static int registry_set(worker_t *worker, const pg_answer_t *page);
 static int registry_hold(worker_t *worker, const pg_answer_t *page);
 
 
-/* Those that were never changed have what the queue takes for granted. */
+/*
+ * The queue takes for granted what a tenant has that was never changed; one may
+ * also have been made with other settings.
+ */
 static const char  registry_changed[] =
     "SELECT slug, " SETTINGS_COLUMNS " FROM tenants"
-    " WHERE slug > $1 AND updated_at > created_at ORDER BY slug LIMIT $2";
+    " WHERE slug > $1 AND (updated_at > created_at"
+    "  OR (" SETTINGS_COLUMNS ") IS DISTINCT FROM (" SETTINGS_INITIAL "))"
+    " ORDER BY slug LIMIT $2";
 
 static const char  registry_held[] =
     "SELECT tenant, lane FROM held_lanes($1, $2, $3)";

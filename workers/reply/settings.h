@@ -15,6 +15,9 @@
 
 #define SETTINGS_N  6
 
+/* What they are of a tenant's that the queue was told nothing of. */
+#define SETTINGS_INITIAL  "1, 200, 0, 0, 0, 0"
+
 /* values: of SETTINGS_COLUMNS, in order, as text. */
 queue_result_e settings_publish(redis_t *redis,
     const queue_settings_t *settings, const char *slug,

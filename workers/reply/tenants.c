@@ -5,6 +5,7 @@
 
 #include "reply/settings.h"
 #include "reply/tenants.h"
+#include "setter_job.h"
 #include "setter_partition.h"
 
 
@@ -49,10 +50,12 @@ const char  tenants_update[] =
     " typing = coalesce($16, typing),"
     " window_policy = coalesce($17, window_policy),"
     " window_template = nullif(coalesce($18, window_template), ''),"
-    " status = coalesce($19, status), held = coalesce($20::boolean, held)"
+    " status = coalesce($19, status), held = coalesce($20::boolean, held),"
+    " call = $22::uuid"
     " WHERE slug = $1"
-    "  AND CASE $21 WHEN '" TENANTS_NEW "' THEN updated_at = now()"
+    "  AND (CASE $21 WHEN '" TENANTS_NEW "' THEN updated_at = now()"
     "   ELSE coalesce($21 = " TENANTS_VERSION ", true) END"
+    "   OR call = $22::uuid)"
     /* which says so where it knows no such zone */
     "  AND coalesce(now() AT TIME ZONE nullif($11, ''), now()) IS NOT NULL"
     " RETURNING " SETTINGS_COLUMNS;
@@ -60,6 +63,13 @@ const char  tenants_update[] =
 
 static const char *tenants_check_text(const tenants_field_t *field,
     const char *value, char *error, size_t size);
+
+
+int
+tenants_reserved(setter_str_t slug)
+{
+    return setter_str_is(slug, SETTER_CALLS);
+}
 
 
 int

@@ -31,6 +31,10 @@ typedef struct {
 
 extern const tenants_field_t  tenants_fields[TENANTS_NFIELDS];
 
+/* 1 for what cannot be a tenant's slug though it is one: its name is that of
+ * the calls in the queue. */
+int tenants_reserved(setter_str_t slug);
+
 /* The field's number, or -1. */
 int tenants_field(setter_str_t name);
 
@@ -42,13 +46,15 @@ const char *tenants_check(const tenants_field_t *field, const char *value,
 /*
  * Sets the fields of a tenant: slug, then, NULL where one stays, the values in
  * the order of the fields, status, and "held"; the version that the row must
- * have, NULL: any, TENANTS_NEW: that it is of this unit of work.  Gives
- * SETTINGS_COLUMNS of the row, or no row: it is not there, or has changed.
+ * have, NULL: any, TENANTS_NEW: that it is of this unit of work; the API's
+ * call, which may be run again, or NULL.  Gives SETTINGS_COLUMNS of the row, or
+ * no row: it is not there, or has changed.
  */
 #define TENANTS_STATUS   (TENANTS_NFIELDS + 1)
 #define TENANTS_HELD     (TENANTS_NFIELDS + 2)
 #define TENANTS_MATCH    (TENANTS_NFIELDS + 3)
-#define TENANTS_NPARAMS  (TENANTS_NFIELDS + 4)
+#define TENANTS_CALL     (TENANTS_NFIELDS + 4)
+#define TENANTS_NPARAMS  (TENANTS_NFIELDS + 5)
 #define TENANTS_NEW      "new"
 
 extern const char  tenants_update[];

@@ -170,6 +170,13 @@ pg_rows(const pg_answer_t *answer, int query)
 }
 
 
+int
+pg_columns(const pg_answer_t *answer, int query)
+{
+    return pg_rows(answer, query) > 0 ? PQnfields(answer->results[query]) : 0;
+}
+
+
 /* The unit has room for its steps: a preparation before each query. */
 static pg_unit_t *
 pg_unit_create(const char *tenant, const pg_query_t *queries, int n)

@@ -71,6 +71,7 @@ void pg_clear(pg_answer_t *answer);
 /* The text of a field, or NULL for SQL's NULL and for what is not there. */
 const char *pg_text(const pg_answer_t *answer, int query, int row, int column);
 int pg_rows(const pg_answer_t *answer, int query);
+int pg_columns(const pg_answer_t *answer, int query);
 
 
 #endif /* PG_H */
