@@ -134,6 +134,113 @@ subtest 'a turn that begins anew has it from the directory' => sub {
     is($sandbox->calls->{media}{count}, $before, 'not asked for again');
 };
 
+# It is larger than what the model is given, or was deleted meanwhile.
+subtest 'what is on record stays so, be its file there or not' => sub {
+    fresh();
+    $worker->stop;
+    for my $case (['it is too large', SETTER_LLM_IMAGE_BYTES => 50],
+                  ['it is gone']) {
+        my ($name, @more) = @$case;
+        my $slow = worker(SETTER_LEASE_MS => 500, @more);
+        $sandbox->behave({ chat => { latency_ms => 600_000 } });
+        my $asked = asked();
+        my $id = message("acme/conv/meta:$us:" . ++$chat, '[image]',
+            provider => 'meta', to => $us, type => 'image',
+            media => { id => '' . file('image/png', $png),
+                mime_type => 'image/png' });
+        wait_for('the model to be asked', sub { asked() > $asked });
+        my ($before, $files) = ($sandbox->calls->{media}{count}, files($id));
+        unlink "$dir/$files->[0]{path}" if !@more;
+        $slow->signal('KILL');
+        $sandbox->behave({});
+        $worker = worker(@more);
+        wait_job($id, 'done');
+        is(answered($id), '[image]', "$name: it is answered");
+        is($sandbox->calls->{media}{count}, $before, '... nothing is fetched');
+        is_deeply(files($id), $files, '... nor the record changed');
+        $worker->stop;
+    }
+    $worker = worker();
+};
+
+subtest 'files are had though a person has taken over' => sub {
+    fresh();
+    my $lane = "acme/conv/meta:$us:" . ++$chat;
+    my $first = message($lane, 'Hello', provider => 'meta', to => $us);
+    wait_job($first, 'done');
+    is(ctl('lane', 'takeover', $lane), 0, 'a person has');
+    my $id = message($lane, '[audio]', provider => 'meta', to => $us,
+        type => 'audio', media => { id => '' . file('audio/ogg',
+        "OggS\nCan I talk to somebody?"), mime_type => 'audio/ogg' });
+    wait_job($id, 'done');
+    is(answered($id), undef, 'it is not answered');
+    ok(-f "$dir/" . (files($id)->[0]{path} // ''), 'but stored');
+    is(value("SELECT text FROM messages WHERE id = '$id'"),
+        'Can I talk to somebody?', 'and heard');
+};
+
+sub unsend {
+    my ($lane, $person, $mid) = @_;
+    return message("acme/event/" . uuid(), '', kind => 'event',
+        type => 'unsent', provider => 'instagram', channel => 'instagram',
+        from => $person, to => $us, provider_id => $mid);
+}
+
+subtest 'who takes a message back has its files deleted' => sub {
+    fresh();
+    for my $late (0, 1) {
+        my $lane = "acme/conv/instagram:$us:" . ++$chat;
+        $sandbox->behave({ media => { latency_ms => 2000 } }) if $late;
+        my $asked = $sandbox->calls->{media}{count};
+        my $id = message($lane, '[image]', provider => 'instagram',
+            channel => 'instagram', to => $us, type => 'image',
+            provider_id => "mid-$chat", media => { type => 'image',
+            payload => { url => $sandbox->url . '/media/instagram/'
+                . file('image/png', $png) } });
+        if ($late) {
+            wait_for('it to be fetched', sub {
+                $sandbox->calls->{media}{count} > $asked });
+        } else {
+            wait_job($id, 'done');
+        }
+        my $path = $late ? undef : files($id)->[0]{path};
+        ok(-f "$dir/$path", 'it is stored') if !$late;
+        wait_job(unsend($lane, $chat, "mid-$chat"), 'done');
+        wait_job($id, 'done') if $late;
+        is(value("SELECT type || ':' || text || coalesce(media::text, '')
+            FROM messages WHERE id = '$id'"), 'unsent:',
+            $late ? 'while it is fetched: nothing is on record'
+                  : 'afterwards: nothing is on record');
+        is_deeply([glob "$dir/acme/*/$id-*"], [], '... nor in the directory');
+        $sandbox->behave({});
+    }
+};
+
+subtest 'whose files take long leaves others theirs' => sub {
+    fresh({ media => { latency_ms => 1000 } });
+    $worker->stop;
+    my $all = worker(SETTER_MEDIA_FETCHES => 2);
+    ctl('tenant', 'add', 'globex');
+    my $image = sub {
+        my ($tenant) = @_;
+        return message("$tenant/conv/meta:$us:" . ++$chat, '[image]',
+            provider => 'meta', to => $us, type => 'image',
+            media => { id => '' . file('image/png', $png),
+                mime_type => 'image/png' });
+    };
+    my @acme = map { $image->('acme') } 1 .. 4;
+    wait_for('it to be fetched', sub { $sandbox->calls->{media}{count} > 0 });
+    my $other = $image->('globex');
+    wait_job($_, 'done', 20) for $other, @acme;
+    my @order = map { $_->[0] } $postgres->sql('system', "SELECT tenant
+        FROM messages WHERE turn IN ('$other', '"
+        . join("', '", @acme) . "') ORDER BY seq");
+    is(scalar(grep { $_ eq 'acme' } @order), 4, 'all are answered');
+    isnt($order[$_], 'globex', 'the other not last of all') for -1, -2;
+    $all->stop;
+    $worker = worker();
+};
+
 subtest 'what cannot be had keeps nobody from an answer' => sub {
     fresh();
     my $url = $sandbox->url;

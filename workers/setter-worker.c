@@ -160,10 +160,11 @@ static const config_setting_t  settings_table[] = {
                    media.max_bytes, "16777216", 1, 1073741824,
                    "bytes of such a file"),
     setting_number("SETTER_MEDIA_TIMEOUT_MS", "media-timeout-ms",
-                   media.timeout_ms, "15000", 100, 600000,
-                   "the provider's time to give one"),
+                   media.timeout_ms, "30000", 100, 600000,
+                   "the provider's time to give those of a message"),
     setting_number("SETTER_MEDIA_FETCHES", "media-fetches", media.fetches,
-                   "8", 1, 1000, "files fetched at once"),
+                   "8", 1, 1000, "messages whose files are fetched at once;"
+                   " half of them may be of one tenant"),
     setting_number("SETTER_MEDIA_DAYS", "media-days", media.days, "30",
                    1, 36500, "days after which files are deleted"),
     setting_text("SETTER_TRANSCRIBE_MODEL", "transcribe-model",
@@ -175,6 +176,8 @@ static const config_setting_t  settings_table[] = {
     setting_number("SETTER_LLM_IMAGE_BYTES", "llm-image-bytes",
                    media.image_bytes, "4194304", 1, 20971520,
                    "bytes of such an image"),
+    setting_number("SETTER_LLM_SEEING", "llm-seeing", media.seeing, "32", 1,
+                   1000, "questions with images at once; others wait"),
     setting_number("SETTER_FORGET_MS", "forget-ms", forget_ms, "600000",
                    1000, 86400000,
                    "how often what tenants keep no longer is deleted"),
@@ -350,6 +353,8 @@ worker_set(void)
     task_sem_init(&worker.wake, 0);
     task_sem_init(&worker.arm, 0);
     task_sem_init(&worker.fetches, settings.media.fetches);
+    task_sem_init(&worker.hearing, settings.media.fetches);
+    task_sem_init(&worker.seeing, settings.media.seeing);
 }
 
 

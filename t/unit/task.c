@@ -1,8 +1,9 @@
 /*
- * task.h
+ * task.h and thread.h
  */
 
 #include "unit.h"
+#include "runtime/thread.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -409,6 +410,59 @@ test_trace(void **state)
 }
 
 
+/* Blocks until the other task has run, which it could not on the same thread. */
+static void
+await_byte(void *data)
+{
+    char  byte;
+    int  *ends = data;
+
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    tell("read ");
+}
+
+
+static void
+wait_elsewhere(void *data)
+{
+    thread_run(await_byte, data);
+    tell("waited ");
+    assert_int_equal(task_sleep(0), TASK_CANCELLED);
+}
+
+
+static void
+write_byte(void *data)
+{
+    int     *ends = data;
+    task_t  *waits;
+
+    waits = task_start("waits", wait_elsewhere, data);
+    assert_int_equal(task_sleep(1), TASK_OK);
+    task_cancel(waits);
+    assert_int_equal(task_sleep(1), TASK_OK);
+    tell("cancelled ");
+    assert_int_equal(write(ends[1], "x", 1), 1);
+}
+
+
+static void
+test_other_thread(void **state)
+{
+    int  ends[2];
+
+    (void) state;
+
+    assert_int_equal(pipe(ends), 0);
+    task_start("writes", write_byte, ends);
+    loop_run();
+    assert_string_equal(story, "cancelled read waited ");
+
+    close(ends[0]);
+    close(ends[1]);
+}
+
+
 int
 main(void)
 {
@@ -423,7 +477,8 @@ main(void)
         cmocka_unit_test_setup(test_many, forget_story),
         cmocka_unit_test_setup(test_overflow_is_caught, forget_story),
         cmocka_unit_test_setup(test_background, forget_story),
-        cmocka_unit_test_setup(test_trace, forget_story)
+        cmocka_unit_test_setup(test_trace, forget_story),
+        cmocka_unit_test_setup(test_other_thread, forget_story)
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -2,7 +2,10 @@
  * One question to the model, asked again while that can help.
  */
 
+#include <string.h>
+
 #include "reply/ask.h"
+#include "reply/media.h"
 #include "reply/prompt.h"
 #include "reply/typing.h"
 #include "runtime/log.h"
@@ -17,9 +20,13 @@
 
 static const char *ask_system(turn_t *turn);
 static llm_message_t *ask_prompt(turn_t *turn, size_t *n);
-static void ask_images(const turn_t *turn, llm_message_t *messages);
+static turn_end_e ask_seen(turn_t *turn, llm_request_t *request,
+    llm_message_t *messages);
+static size_t ask_live(const turn_t *turn, size_t *images);
+static void ask_images(turn_t *turn, llm_message_t *messages, arena_t *arena);
+static turn_end_e ask_question(turn_t *turn, llm_request_t *request);
 static int ask_blind(turn_t *turn, llm_request_t *request);
-static void ask_call(turn_t *turn, llm_request_t *request,
+static arena_t *ask_call(turn_t *turn, llm_request_t *request,
     llm_answer_t *answer);
 static int64_t ask_pause(const llm_answer_t *answer, unsigned calls);
 static turn_end_e ask_failed(turn_t *turn, const llm_answer_t *answer);
@@ -29,30 +36,99 @@ static turn_end_e ask_answered(turn_t *turn, const llm_answer_t *answer);
 turn_end_e
 ask_model(turn_t *turn)
 {
-    int64_t        started;
-    llm_answer_t   answer;
-    llm_request_t  request;
+    size_t          live, images;
+    llm_message_t  *messages;
+    llm_request_t   request;
 
-    request.messages = ask_prompt(turn, &request.nmessages);
-    if (request.messages == NULL) {
+    messages = ask_prompt(turn, &request.nmessages);
+    if (messages == NULL) {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
+
+    request.messages = messages;
+    live = ask_live(turn, &images);
+
+    return images == 0 ? ask_question(turn, &request)
+           : ask_seen(turn, &request, messages + request.nmessages - live);
+}
+
+
+/*
+ * Images are in memory while the model looks at them, and the request with
+ * them: those of so many turns at once.  messages: of the live jobs, in order.
+ */
+static turn_end_e
+ask_seen(turn_t *turn, llm_request_t *request, llm_message_t *messages)
+{
+    arena_t     *arena;
+    turn_end_e   end;
+
+    if (task_sem_take(&turn->worker->seeing, TASK_FOREVER) != TASK_OK) {
+        return turn_cancelled(turn);
+    }
+
+    arena = arena_create();
+
+    if (arena == NULL) {
+        end = turn_ends(turn, TURN_BACK, -1, "no memory");
+
+    } else {
+        ask_images(turn, messages, arena);
+        end = ask_question(turn, request);
+        arena_destroy(arena);
+    }
+
+    task_sem_give(&turn->worker->seeing);
+
+    return end;
+}
+
+
+static size_t
+ask_live(const turn_t *turn, size_t *images)
+{
+    size_t  i, n;
+
+    *images = 0;
+
+    for (i = 0, n = 0; i < turn->njobs; i++) {
+        if (turn->jobs[i].live) {
+            *images += turn->jobs[i].nimages;
+            n++;
+        }
+    }
+
+    return n;
+}
+
+
+static turn_end_e
+ask_question(turn_t *turn, llm_request_t *request)
+{
+    arena_t       *arena;
+    int64_t        started;
+    turn_end_e     end;
+    llm_answer_t   answer;
 
     turn_step(turn, "asked");
 
     started = loop_now_ms();
     typing_start(turn);
-    ask_call(turn, &request, &answer);
+    arena = ask_call(turn, request, &answer);
 
-    if (answer.error == LLM_PERMANENT && ask_blind(turn, &request)) {
-        ask_call(turn, &request, &answer);
+    if (answer.error == LLM_PERMANENT && ask_blind(turn, request)) {
+        arena_destroy(arena);
+        arena = ask_call(turn, request, &answer);
     }
 
     typing_stop(turn);
     turn->llm_ms += loop_now_ms() - started;
 
-    return answer.error == LLM_OK ? ask_answered(turn, &answer)
-                                  : ask_failed(turn, &answer);
+    end = answer.error == LLM_OK ? ask_answered(turn, &answer)
+                                 : ask_failed(turn, &answer);
+    arena_destroy(arena);
+
+    return end;
 }
 
 
@@ -75,10 +151,9 @@ ask_system(turn_t *turn)
 static llm_message_t *
 ask_prompt(turn_t *turn, size_t *n)
 {
-    size_t          i, ntexts;
-    const char     *system;
-    setter_str_t   *texts;
-    llm_message_t  *messages;
+    size_t         i, ntexts;
+    const char    *system;
+    setter_str_t  *texts;
 
     system = ask_system(turn);
     texts = arena_get(turn->claim->arena,
@@ -93,27 +168,20 @@ ask_prompt(turn_t *turn, size_t *n)
         }
     }
 
-    messages = prompt_build(turn->claim->arena, system, turn->memory,
-                            turn->nmemory, texts, ntexts, n);
-
-    if (messages != NULL) {
-        ask_images(turn, messages + *n - ntexts);
-    }
-
-    return messages;
+    return prompt_build(turn->claim->arena, system, turn->memory,
+                        turn->nmemory, texts, ntexts, n);
 }
 
 
-/* messages: of the live jobs, in order. */
 static void
-ask_images(const turn_t *turn, llm_message_t *messages)
+ask_images(turn_t *turn, llm_message_t *messages, arena_t *arena)
 {
     size_t  i;
 
     for (i = 0; i < turn->njobs; i++) {
         if (turn->jobs[i].live) {
-            messages->images = turn->jobs[i].images;
-            messages->nimages = turn->jobs[i].nimages;
+            messages->images = media_see(turn, &turn->jobs[i], arena,
+                                         &messages->nimages);
             messages++;
         }
     }
@@ -147,11 +215,13 @@ ask_blind(turn_t *turn, llm_request_t *request)
 /*
  * Calls until there is an answer, an error that stays, or too little time.
  * One call may take three quarters of the time, so that a stuck one leaves
- * room for another.
+ * room for another.  Returns what the answer's memory is of, for the caller to
+ * destroy, or NULL: memory is short, which passes.
  */
-static void
+static arena_t *
 ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
 {
+    arena_t        *arena;
     int64_t         longest, deadline, left, pause;
     unsigned        calls;
     llm_settings_t  llm;
@@ -169,20 +239,30 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
         left = deadline - loop_now_ms();
         request->timeout_ms = left < longest ? left : longest;
 
-        if (llm_call(&llm, request, answer, turn->claim->arena) != LLM_RETRY)
-        {
-            return;
+        arena = arena_create();
+
+        if (arena == NULL) {
+            memset(answer, 0, sizeof(*answer));
+            answer->error = LLM_RETRY;
+            answer->retry_after_ms = -1;
+            return NULL;
+        }
+
+        if (llm_call(&llm, request, answer, arena) != LLM_RETRY) {
+            return arena;
         }
 
         pause = ask_pause(answer, calls);
 
         if (loop_now_ms() + pause >= deadline) {
-            return;
+            return arena;
         }
+
+        arena_destroy(arena);
 
         if (task_sleep(pause) != TASK_OK) {
             answer->error = LLM_CANCELLED;
-            return;
+            return NULL;
         }
     }
 }

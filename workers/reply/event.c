@@ -6,8 +6,8 @@
  * answers from then on.  The event has a lane of its own, so that a reply that
  * is being composed meanwhile is dropped.
  *
- * Of type "unsent": the person has taken a message back.  Its text is
- * forgotten; where its turn has not come, there is an empty one in its place,
+ * Of type "unsent": the person has taken a message back.  Its text and files
+ * are forgotten; where its turn has not come, there is an empty one in its place,
  * of which the message is a repeat then, and is not answered.
  */
 
@@ -15,6 +15,7 @@
 
 #include "reply/inbound.h"
 #include "reply/kind.h"
+#include "reply/media.h"
 #include "reply/unit.h"
 #include "runtime/log.h"
 #include "setter_format.h"
@@ -71,10 +72,13 @@ static const char  event_take[] =
 
 
 static const char  event_unsend[] =
-    "WITH gone AS ("
-    "  UPDATE messages SET text = '', type = 'unsent'"
+    "WITH old AS ("
+    "  SELECT id AS old_id, media AS files FROM messages"
     "  WHERE tenant = $1 AND direction = 'in' AND provider = $3"
-    "   AND provider_id = $4 RETURNING id),"
+    "   AND provider_id = $4 FOR UPDATE),"
+    " gone AS ("
+    "  UPDATE messages SET text = '', type = 'unsent', media = NULL"
+    "  FROM old WHERE tenant = $1 AND id = old_id RETURNING id),"
     " talk AS ("
     "  INSERT INTO conversations (tenant, lane, window_until)"
     "  SELECT $1, $2, now() WHERE NOT EXISTS (SELECT FROM gone)"
@@ -85,7 +89,7 @@ static const char  event_unsend[] =
     "  SELECT $1, $5::uuid, $2, 'in', 'received', $3, $4, $6, 'unsent', ''"
     "  WHERE NOT EXISTS (SELECT FROM gone)"
     "  ON CONFLICT DO NOTHING)"
-    " SELECT count(*) FROM gone";
+    " SELECT (SELECT files FROM old LIMIT 1)";
 
 
 /* Others than these say nothing to us, and are recorded. */
@@ -183,6 +187,7 @@ event_unsent(turn_t *turn, const turn_job_t *turn_job)
 
     rc = unit_run(turn, &query, 1, &answer);
     if (rc == RECORD_OK) {
+        media_drop(turn, pg_text(&answer, 0, 0, 0));
         pg_clear(&answer);
     }
 

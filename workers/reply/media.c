@@ -1,11 +1,8 @@
 #include <errno.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <openssl/evp.h>
-
 #include "channel/media.h"
-#include "llm/transcribe.h"
 #include "reply/media.h"
 #include "reply/media_store.h"
 #include "reply/unit.h"
@@ -14,40 +11,74 @@
 #include "setter_json.h"
 
 
-#define MEDIA_TRIES       3
-#define MEDIA_PAUSE_MS    500
+#define MEDIA_TRIES     3
+#define MEDIA_PAUSE_MS  500
+#define MEDIA_SHARE_MS  100         /* before a tenant's next look */
 
 
 static turn_end_e media_of(turn_t *turn, turn_job_t *job);
 static int media_known(turn_t *turn, turn_job_t *job, int *known);
-static int media_again(turn_t *turn, turn_job_t *job, setter_str_t listed);
+static int media_recall(turn_t *turn, turn_job_t *job, setter_str_t listed);
+static turn_end_e media_record(turn_t *turn, turn_job_t *job,
+    setter_buf_t *listed);
+static int media_begin(turn_t *turn);
+static long media_share(const turn_t *turn);
+static void media_end(turn_t *turn);
 static turn_end_e media_files(turn_t *turn, turn_job_t *job,
     setter_buf_t *listed);
 static turn_end_e media_file(turn_t *turn, turn_job_t *job,
-    const channel_media_t *media, int n, setter_buf_t *listed);
+    const channel_media_t *media, int n, int64_t deadline,
+    setter_buf_t *listed);
 static channel_media_e media_fetch(turn_t *turn, const channel_media_t *media,
-    channel_file_t *file, arena_t *arena);
-static void media_use(turn_t *turn, turn_job_t *job,
+    int64_t deadline, channel_file_t *file, arena_t *arena);
+static void media_keep(turn_t *turn, turn_job_t *job,
     const channel_file_t *file, int n, setter_buf_t *listed);
+static void media_use(turn_t *turn, turn_job_t *job, setter_str_t listed,
+    int again);
 static int media_is_said(const turn_job_t *job, setter_str_t type);
-static void media_hear(turn_t *turn, turn_job_t *job,
-    const channel_file_t *file);
-static void media_say(turn_t *turn, turn_job_t *job, setter_str_t text);
-static void media_image(turn_t *turn, turn_job_t *job, setter_str_t type,
-    setter_str_t data);
+static void media_image(turn_t *turn, turn_job_t *job, const char *path,
+    const char *type, int64_t bytes);
 static long media_nimages(const turn_t *turn);
-static int media_wanted(const char *types, setter_str_t type);
 static void media_failed(turn_t *turn, const turn_job_t *job,
     const char *reason, setter_buf_t *listed);
 
+
+enum { MEDIA_PATH, MEDIA_TYPE, MEDIA_BYTES, MEDIA_N };
+
+/* A file as it is listed. */
+static const setter_json_path_t  media_paths[MEDIA_N] = {
+    { "path", 0 }, { "type", 0 }, { "bytes", 0 }
+};
 
 static const char  media_select[] =
     "SELECT text, media FROM messages"
     " WHERE tenant = $1 AND id = $2 AND media IS NOT NULL";
 
+/* One that was taken back meanwhile stays empty. */
 static const char  media_update[] =
     "UPDATE messages SET text = $3, media = $4::jsonb"
-    " WHERE tenant = $1 AND id = $2";
+    " WHERE tenant = $1 AND id = $2 AND type <> 'unsent' RETURNING id";
+
+
+int
+media_there(const turn_t *turn)
+{
+    size_t             i;
+    const turn_job_t  *job;
+
+    for (i = 0; i < turn->njobs; i++) {
+        job = &turn->jobs[i];
+
+        /* a reply that is composed already needs none of it */
+        if (job->live && !job->fetched && job->job.media.len > 0
+            && job->reply == NULL)
+        {
+            return turn->worker->media.dir != NULL;
+        }
+    }
+
+    return 0;
+}
 
 
 turn_end_e
@@ -57,17 +88,14 @@ media_take(turn_t *turn)
     turn_end_e   end;
     turn_job_t  *job;
 
-    /* a reply that is composed already needs none of it */
-    if (turn->worker->media.dir == NULL || turn->reply.state != NULL) {
-        return TURN_GOES_ON;
-    }
-
     for (i = 0, end = TURN_GOES_ON; i < turn->njobs && end == TURN_GOES_ON;
          i++)
     {
         job = &turn->jobs[i];
 
-        if (job->live && !job->fetched && job->job.media.len > 0) {
+        if (job->live && !job->fetched && job->job.media.len > 0
+            && job->reply == NULL)
+        {
             end = media_of(turn, job);
             job->fetched = 1;
         }
@@ -82,12 +110,8 @@ static turn_end_e
 media_of(turn_t *turn, turn_job_t *job)
 {
     int           known;
-    record_e      rc;
-    const char   *text;
     turn_end_e    end;
-    pg_query_t    query;
     setter_buf_t  listed;
-    pg_answer_t   answer;
 
     if (media_known(turn, job, &known) != 0) {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
@@ -98,26 +122,100 @@ media_of(turn_t *turn, turn_job_t *job)
     }
 
     setter_buf_init(&listed, arena_alloc(turn->claim->arena), 256);
-    end = media_files(turn, job, &listed);
 
-    if (end != TURN_GOES_ON || listed.len == 0) {
-        return end;
+    if (media_begin(turn) != TASK_OK) {
+        return turn_cancelled(turn);
     }
 
-    setter_buf_byte(&listed, '\0');
+    end = media_files(turn, job, &listed);
+    media_end(turn);
+
+    return end != TURN_GOES_ON || listed.len == 0
+           ? end : media_record(turn, job, &listed);
+}
+
+
+/*
+ * An earlier claim of the job may have fetched it: then there is nothing left
+ * to do, be the files there or not.  0, or -1: no memory.
+ */
+static int
+media_known(turn_t *turn, turn_job_t *job, int *known)
+{
+    int           rc;
+    pg_query_t    query;
+    pg_answer_t   row;
+
+    *known = 0;
+    query = (pg_query_t) { media_select, 2, { turn->tenant, job->id } };
+
+    if (unit_once(turn, &query, 1, &row) != RECORD_OK) {
+        return 0;
+    }
+
+    *known = pg_rows(&row, 0) == 1;
+    rc = 0;
+
+    if (*known) {
+        job->job.text.len = strlen(pg_text(&row, 0, 0, 0));
+        job->job.text.data = arena_copy(turn->claim->arena,
+                                        pg_text(&row, 0, 0, 0),
+                                        job->job.text.len);
+        rc = job->job.text.data == NULL ? -1
+             : media_recall(turn, job, (setter_str_t) {
+                   strlen(pg_text(&row, 0, 0, 1)), pg_text(&row, 0, 0, 1) });
+    }
+
+    pg_clear(&row);
+
+    return rc;
+}
+
+
+static int
+media_recall(turn_t *turn, turn_job_t *job, setter_str_t listed)
+{
+    listed.data = arena_copy(turn->claim->arena, listed.data, listed.len);
+
+    if (listed.data == NULL) {
+        return -1;
+    }
+
+    media_use(turn, job, listed, 1);
+
+    return 0;
+}
+
+
+static turn_end_e
+media_record(turn_t *turn, turn_job_t *job, setter_buf_t *listed)
+{
+    record_e      rc;
+    const char   *text;
+    pg_query_t    query;
+    pg_answer_t   answer;
+
+    media_use(turn, job, (setter_str_t) { listed->len, listed->data }, 0);
+
+    setter_buf_byte(listed, '\0');
     text = arena_copy(turn->claim->arena, job->job.text.data,
                       job->job.text.len);
 
-    if (listed.failed || text == NULL) {
+    if (listed->failed || text == NULL) {
         return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
     query = (pg_query_t) {
-        media_update, 4, { turn->tenant, job->id, text, listed.data } };
+        media_update, 4, { turn->tenant, job->id, text, listed->data } };
 
     rc = unit_run(turn, &query, 1, &answer);
 
     if (rc == RECORD_OK) {
+        if (pg_rows(&answer, 0) == 0) {
+            job->nimages = 0;
+            media_drop(turn, listed->data);
+        }
+
         pg_clear(&answer);
         turn_step(turn, "fetched");
     }
@@ -127,86 +225,51 @@ media_of(turn_t *turn, turn_job_t *job)
 }
 
 
-/*
- * An earlier claim of the job may have fetched it.  *known: there is nothing
- * left to do.  0, or -1: no memory.
- */
+/* A tenant whose files take long leaves half of the fetches to others. */
 static int
-media_known(turn_t *turn, turn_job_t *job, int *known)
+media_begin(turn_t *turn)
 {
-    const char    *text, *listed;
-    pg_query_t     query;
-    pg_answer_t    row;
+    int   rc;
+    long  most;
 
-    *known = 0;
-    query = (pg_query_t) { media_select, 2, { turn->tenant, job->id } };
+    most = turn->worker->media.fetches / 2;
 
-    if (unit_once(turn, &query, 1, &row) != RECORD_OK) {
-        return 0;
-    }
-
-    if (pg_rows(&row, 0) == 1) {
-        text = pg_text(&row, 0, 0, 0);
-        listed = pg_text(&row, 0, 0, 1);
-        job->job.text.data = arena_copy(turn->claim->arena, text,
-                                        strlen(text));
-        job->job.text.len = strlen(text);
-        listed = arena_copy(turn->claim->arena, listed, strlen(listed));
-
-        if (job->job.text.data == NULL || listed == NULL) {
-            pg_clear(&row);
-            return -1;
+    while (media_share(turn) >= (most > 0 ? most : 1)) {
+        rc = task_sleep(MEDIA_SHARE_MS);
+        if (rc != TASK_OK) {
+            return rc;
         }
-
-        *known = media_again(turn, job, (setter_str_t) { strlen(listed),
-                                                         listed });
     }
 
-    pg_clear(&row);
+    turn->fetching = 1;
+    rc = task_sem_take(&turn->worker->fetches, TASK_FOREVER);
+    turn->fetching = rc == TASK_OK;
 
-    return 0;
+    return rc;
 }
 
 
-/* The images, from where they were stored: 1, or 0: one is not there. */
-static int
-media_again(turn_t *turn, turn_job_t *job, setter_str_t listed)
+static long
+media_share(const turn_t *turn)
 {
-    const char            *path;
-    setter_str_t           one, data;
-    setter_json_value_t    values[2];
-    const media_settings_t  *settings;
+    long           n;
+    const turn_t  *other;
 
-    static const setter_json_path_t  paths[] = { { "path", 0 },
-                                                 { "type", 0 } };
+    n = 0;
 
-    settings = &turn->worker->media;
-
-    while (setter_json_next(&listed, &one)) {
-        if (setter_json_read(one.data, one.len, 0, paths, 2, values, NULL,
-                             arena_alloc(turn->claim->arena))
-            != SETTER_JSON_OK
-            || values[0].text.len == 0
-            || !media_wanted("image/*", values[1].text))
-        {
-            continue;
-        }
-
-        path = arena_copy(turn->claim->arena, values[0].text.data,
-                          values[0].text.len);
-
-        if (path == NULL
-            || media_load(settings->dir, path, (size_t) settings->image_bytes,
-                          &data, turn->claim->arena)
-               != 0)
-        {
-            return 0;
-        }
-
-        media_image(turn, job, values[1].text, data);
+    LIST_FOREACH(other, &turn->worker->turns, link) {
+        n += other->fetching && strcmp(other->tenant, turn->tenant) == 0;
     }
 
-    return 1;
+    return n;
+}
+
+
+static void
+media_end(turn_t *turn)
+{
+    turn->fetching = 0;
+    task_sem_give(&turn->worker->fetches);
 }
 
 
@@ -215,8 +278,11 @@ static turn_end_e
 media_files(turn_t *turn, turn_job_t *job, setter_buf_t *listed)
 {
     int              i, n;
+    int64_t          deadline;
     turn_end_e       end;
     channel_media_t  media[CHANNEL_MEDIA_FILES];
+
+    deadline = loop_now_ms() + turn->worker->media.timeout_ms;
 
     n = channel_media_read(job->job.media, media, turn->claim->arena);
     if (n == -1) {
@@ -225,7 +291,7 @@ media_files(turn_t *turn, turn_job_t *job, setter_buf_t *listed)
 
     for (i = 0, end = TURN_GOES_ON; i < n && end == TURN_GOES_ON; i++) {
         setter_buf_byte(listed, i == 0 ? '[' : ',');
-        end = media_file(turn, job, &media[i], i, listed);
+        end = media_file(turn, job, &media[i], i, deadline, listed);
     }
 
     if (n > 0) {
@@ -236,10 +302,10 @@ media_files(turn_t *turn, turn_job_t *job, setter_buf_t *listed)
 }
 
 
-/* Its bytes are kept no longer than it takes to use them. */
+/* Its bytes are in memory no longer than it takes to store them. */
 static turn_end_e
 media_file(turn_t *turn, turn_job_t *job, const channel_media_t *media,
-    int n, setter_buf_t *listed)
+    int n, int64_t deadline, setter_buf_t *listed)
 {
     arena_t         *arena;
     turn_end_e       end;
@@ -252,42 +318,36 @@ media_file(turn_t *turn, turn_job_t *job, const channel_media_t *media,
         return TURN_GOES_ON;
     }
 
-    if (task_sem_take(&turn->worker->fetches, TASK_FOREVER) != TASK_OK) {
-        return turn_cancelled(turn);
+    arena = arena_create();
+    if (arena == NULL) {
+        return turn_ends(turn, TURN_BACK, -1, "no memory");
     }
 
-    arena = arena_create();
     end = TURN_GOES_ON;
 
-    if (arena == NULL) {
-        end = turn_ends(turn, TURN_BACK, -1, "no memory");
-
-    } else if (media_fetch(turn, media, &file, arena)
-               == CHANNEL_MEDIA_CANCELLED)
+    if (media_fetch(turn, media, deadline, &file, arena)
+        == CHANNEL_MEDIA_CANCELLED)
     {
         end = turn_cancelled(turn);
 
     } else if (file.result == CHANNEL_MEDIA_OK) {
-        media_use(turn, job, &file, n, listed);
+        media_keep(turn, job, &file, n, listed);
 
     } else {
         media_failed(turn, job, file.reason, listed);
     }
 
-    if (arena != NULL) {
-        arena_destroy(arena);
-    }
-
-    task_sem_give(&turn->worker->fetches);
+    arena_destroy(arena);
 
     return end;
 }
 
 
 static channel_media_e
-media_fetch(turn_t *turn, const channel_media_t *media, channel_file_t *file,
-    arena_t *arena)
+media_fetch(turn_t *turn, const channel_media_t *media, int64_t deadline,
+    channel_file_t *file, arena_t *arena)
 {
+    int64_t                  left;
     unsigned                 tries;
     const channel_t         *channel;
     const media_settings_t  *settings;
@@ -297,11 +357,14 @@ media_fetch(turn_t *turn, const channel_media_t *media, channel_file_t *file,
                                             turn->reply.provider });
 
     for (tries = 1; /* void */ ; tries++) {
+        left = deadline - loop_now_ms();
         channel_media_fetch(channel, &turn->account, media,
-                            (size_t) settings->max_bytes,
-                            settings->timeout_ms, file, arena);
+                            (size_t) settings->max_bytes, left > 0 ? left : 1,
+                            file, arena);
 
-        if (file->result != CHANNEL_MEDIA_AGAIN || tries == MEDIA_TRIES) {
+        if (file->result != CHANNEL_MEDIA_AGAIN || tries == MEDIA_TRIES
+            || loop_now_ms() >= deadline)
+        {
             return file->result;
         }
 
@@ -315,7 +378,7 @@ media_fetch(turn_t *turn, const channel_media_t *media, channel_file_t *file,
 
 
 static void
-media_use(turn_t *turn, turn_job_t *job, const channel_file_t *file, int n,
+media_keep(turn_t *turn, turn_job_t *job, const channel_file_t *file, int n,
     setter_buf_t *listed)
 {
     const char    *path;
@@ -334,23 +397,58 @@ media_use(turn_t *turn, turn_job_t *job, const channel_file_t *file, int n,
                   "directory", turn->worker->media.dir, "error",
                   strerror(errno));
         media_failed(turn, job, "it could not be stored", listed);
-
-    } else {
-        where.data = path;
-        where.len = strlen(path);
-        setter_buf_byte(listed, '{');
-        setter_json_member(listed, "path", where);
-        setter_json_member(listed, "type", file->type);
-        setter_json_name(listed, "bytes");
-        setter_buf_number(listed, (int64_t) file->data.len);
-        setter_buf_byte(listed, '}');
+        return;
     }
 
-    if (media_is_said(job, file->type)) {
-        media_hear(turn, job, file);
+    where.data = path;
+    where.len = strlen(path);
+    setter_buf_byte(listed, '{');
+    setter_json_member(listed, "path", where);
+    setter_json_member(listed, "type", file->type);
+    setter_json_name(listed, "bytes");
+    setter_buf_number(listed, (int64_t) file->data.len);
+    setter_buf_byte(listed, '}');
+}
 
-    } else if (media_wanted("image/*", file->type)) {
-        media_image(turn, job, file->type, file->data);
+
+/* What is listed, to the model; again: what was said is in the text. */
+static void
+media_use(turn_t *turn, turn_job_t *job, setter_str_t listed, int again)
+{
+    arena_t              *arena;
+    const char           *path, *type;
+    setter_str_t          one;
+    setter_json_value_t   values[MEDIA_N];
+
+    arena = turn->claim->arena;
+
+    while (setter_json_next(&listed, &one)) {
+        if (setter_json_read(one.data, one.len, 0, media_paths, MEDIA_N,
+                             values, NULL, arena_alloc(arena))
+            != SETTER_JSON_OK
+            || values[MEDIA_PATH].text.len == 0)
+        {
+            continue;
+        }
+
+        path = arena_copy(arena, values[MEDIA_PATH].text.data,
+                          values[MEDIA_PATH].text.len);
+        type = arena_copy(arena, values[MEDIA_TYPE].text.data,
+                          values[MEDIA_TYPE].text.len);
+
+        if (path == NULL || type == NULL) {
+            return;
+        }
+
+        if (media_is_said(job, values[MEDIA_TYPE].text)) {
+            if (!again && !turn->opted_out) {
+                media_hear(turn, job, path, type);
+            }
+
+        } else if (media_wanted("image/*", values[MEDIA_TYPE].text)) {
+            media_image(turn, job, path, type,
+                        strtoll(values[MEDIA_BYTES].text.data, NULL, 10));
+        }
     }
 }
 
@@ -365,127 +463,25 @@ media_is_said(const turn_job_t *job, setter_str_t type)
 }
 
 
-static void
-media_hear(turn_t *turn, turn_job_t *job, const channel_file_t *file)
-{
-    arena_t          *arena;
-    unsigned          tries;
-    llm_answer_t      answer;
-    llm_settings_t    llm;
-    llm_recording_t   recording;
-
-    memset(&answer, 0, sizeof(answer));
-
-    if (turn->worker->media.transcribe_model == NULL) {
-        return;
-    }
-
-    arena = arena_create();
-    llm = turn->worker->llm;
-    llm.model = turn->worker->media.transcribe_model;
-    recording.data = file->data;
-    recording.timeout_ms = turn->worker->llm_timeout_ms / MEDIA_TRIES;
-
-    if (arena == NULL) {
-        return;
-    }
-
-    recording.name = arena_printf(arena, "recording.%s",
-                                  media_ending(file->type));
-    recording.type = arena_copy(arena, file->type.data, file->type.len);
-
-    for (tries = 1; recording.name != NULL && recording.type != NULL;
-         tries++)
-    {
-        if (llm_transcribe(&llm, &recording, &answer, arena) != LLM_RETRY
-            || tries == MEDIA_TRIES
-            || task_sleep(loop_backoff(tries, MEDIA_PAUSE_MS,
-                                       4 * MEDIA_PAUSE_MS)) != TASK_OK)
-        {
-            break;
-        }
-    }
-
-    if (answer.error == LLM_OK && answer.text.data != NULL) {
-        media_say(turn, job, answer.text);
-
-    } else {
-        log_error("a recording cannot be transcribed", "tenant", turn->tenant,
-                  "job", job->id, "reason", answer.reason);
-    }
-
-    arena_destroy(arena);
-}
-
-
-/* What was said takes the place of "[audio]", and goes behind a text. */
-static void
-media_say(turn_t *turn, turn_job_t *job, setter_str_t text)
-{
-    const char    *said;
-    setter_str_t  *old;
-
-    old = &job->job.text;
-
-    while (text.len > 0 && (unsigned char) text.data[0] <= ' ') {
-        text.data++;
-        text.len--;
-    }
-
-    if (text.len == 0) {
-        return;
-    }
-
-    said = old->len > 1 && old->data[0] == '[' && old->data[old->len - 1] == ']'
-           ? arena_copy(turn->claim->arena, text.data, text.len)
-           : arena_printf(turn->claim->arena, "%.*s\n%.*s", (int) old->len,
-                          old->data, (int) text.len, text.data);
-
-    if (said != NULL) {
-        old->data = said;
-        old->len = strlen(said);
-    }
-}
-
-
 /* One more than the model is given, or a larger one, it does not see. */
 static void
-media_image(turn_t *turn, turn_job_t *job, setter_str_t type,
-    setter_str_t data)
+media_image(turn_t *turn, turn_job_t *job, const char *path, const char *type,
+    int64_t bytes)
 {
-    char                    *url;
-    size_t                   head;
-    arena_t                 *arena;
-    const media_settings_t  *settings;
-
-    arena = turn->claim->arena;
-    settings = &turn->worker->media;
-
-    if (media_nimages(turn) >= settings->images
-        || data.len > (size_t) settings->image_bytes)
+    if (media_nimages(turn) >= turn->worker->media.images
+        || bytes > turn->worker->media.image_bytes)
     {
         return;
     }
 
     if (job->images == NULL) {
-        job->images = arena_get(arena, CHANNEL_MEDIA_FILES
-                                       * sizeof(setter_str_t));
+        job->images = arena_get(turn->claim->arena, CHANNEL_MEDIA_FILES
+                                                    * sizeof(turn_image_t));
     }
 
-    head = sizeof("data:;base64,") - 1 + type.len;
-    url = arena_get(arena, head + 4 * ((data.len + 2) / 3) + 1);
-
-    if (job->images == NULL || url == NULL) {
-        return;
+    if (job->images != NULL && job->nimages < CHANNEL_MEDIA_FILES) {
+        job->images[job->nimages++] = (turn_image_t) { path, type };
     }
-
-    snprintf(url, head + 1, "data:%.*s;base64,", (int) type.len, type.data);
-    job->images[job->nimages].data = url;
-    job->images[job->nimages].len = head
-        + (size_t) EVP_EncodeBlock((unsigned char *) url + head,
-                                   (const unsigned char *) data.data,
-                                   (int) data.len);
-    job->nimages++;
 }
 
 
@@ -503,9 +499,36 @@ media_nimages(const turn_t *turn)
 }
 
 
-/* types: "audio/ogg image/", with blanks or commas between them; a star is
- * any of its kind. */
-static int
+void
+media_drop(turn_t *turn, const char *listed)
+{
+    const char           *path;
+    setter_str_t          left, one;
+    setter_json_value_t   value;
+
+    if (listed == NULL || turn->worker->media.dir == NULL) {
+        return;
+    }
+
+    left = (setter_str_t) { strlen(listed), listed };
+
+    while (setter_json_next(&left, &one)) {
+        if (setter_json_read(one.data, one.len, 0, media_paths, 1, &value,
+                             NULL, arena_alloc(turn->claim->arena))
+            == SETTER_JSON_OK
+            && value.text.len > 0)
+        {
+            path = arena_copy(turn->claim->arena, value.text.data,
+                              value.text.len);
+            if (path != NULL) {
+                media_delete(turn->worker->media.dir, path);
+            }
+        }
+    }
+}
+
+
+int
 media_wanted(const char *types, setter_str_t type)
 {
     size_t  len;

@@ -2,20 +2,51 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "reply/media_store.h"
+#include "runtime/thread.h"
 
 
 #define MEDIA_DAY_S  86400
 
 
+/* What is done on another thread, with its result. */
+typedef struct {
+    const char    *dir, *tenant, *month;
+    char           path[MEDIA_PATH_MAX];        /* all of it */
+    setter_str_t   data;
+    int            error;                       /* 0, or an errno */
+} media_write_t;
+
+typedef struct {
+    char           path[MEDIA_PATH_MAX];
+    size_t         max, len;
+    char          *text;                        /* NULL: it could not be read */
+} media_load_t;
+
+typedef struct {
+    char           path[MEDIA_PATH_MAX];
+    int            depth;
+    time_t         before;
+    long           n;                           /* how many, then were */
+} media_sweep_t;
+
+
+static void media_write_it(void *data);
 static int media_folders(const char *dir, const char *tenant,
     const char *month);
 static int media_write(const char *path, setter_str_t data);
+static int media_whole(char full[MEDIA_PATH_MAX], const char *dir,
+    const char *path);
+static void media_load_it(void *data);
+static int media_load_from(media_load_t *load, FILE *file);
+static void media_delete_it(void *data);
+static void media_sweep_it(void *data);
 static long media_sweep_in(const char *dir, int depth, time_t before, long n);
 static long media_sweep_one(const char *path, int depth, time_t before,
     long n);
@@ -62,10 +93,11 @@ const char *
 media_store(const char *dir, const char *tenant, const char *id, int n,
     setter_str_t type, setter_str_t data, arena_t *arena)
 {
-    char         month[16], full[MEDIA_PATH_MAX];
-    time_t       now;
-    struct tm    tm;
-    const char  *path;
+    char            month[16];
+    time_t          now;
+    struct tm       tm;
+    const char     *path;
+    media_write_t   write;
 
     now = time(NULL);
     gmtime_r(&now, &tm);
@@ -74,16 +106,40 @@ media_store(const char *dir, const char *tenant, const char *id, int n,
     path = arena_printf(arena, "%s/%s/%s-%d.%s", tenant, month, id, n,
                         media_ending(type));
 
-    if (path == NULL
-        || snprintf(full, sizeof(full), "%s/%s", dir, path)
-           >= (int) sizeof(full))
-    {
+    if (path == NULL || media_whole(write.path, dir, path) != 0) {
         errno = path == NULL ? ENOMEM : ENAMETOOLONG;
         return NULL;
     }
 
-    return media_folders(dir, tenant, month) == 0
-           && media_write(full, data) == 0 ? path : NULL;
+    write.dir = dir;
+    write.tenant = tenant;
+    write.month = month;
+    write.data = data;
+    thread_run(media_write_it, &write);
+    errno = write.error;
+
+    return write.error == 0 ? path : NULL;
+}
+
+
+/* 0, or -1: it is too long, or leads elsewhere: the record's word is enough
+ * for no more. */
+static int
+media_whole(char full[MEDIA_PATH_MAX], const char *dir, const char *path)
+{
+    return strstr(path, "..") == NULL
+           && snprintf(full, MEDIA_PATH_MAX, "%s/%s", dir, path)
+              < MEDIA_PATH_MAX ? 0 : -1;
+}
+
+
+static void
+media_write_it(void *data)
+{
+    media_write_t  *write = data;
+
+    write->error = media_folders(write->dir, write->tenant, write->month) == 0
+                   && media_write(write->path, write->data) == 0 ? 0 : errno;
 }
 
 
@@ -140,60 +196,104 @@ media_write(const char *path, setter_str_t data)
 }
 
 
-int
-media_load(const char *dir, const char *path, size_t max, setter_str_t *data,
-    arena_t *arena)
+char *
+media_load(const char *dir, const char *path, size_t max, size_t *len)
 {
-    char    full[MEDIA_PATH_MAX], *text;
-    FILE   *file;
-    size_t  len;
+    media_load_t  load;
 
-    /* the record's word, but it leads nowhere else */
-    if (strstr(path, "..") != NULL
-        || snprintf(full, sizeof(full), "%s/%s", dir, path)
-           >= (int) sizeof(full))
+    if (media_whole(load.path, dir, path) != 0) {
+        return NULL;
+    }
+
+    load.max = max;
+    load.text = NULL;
+    thread_run(media_load_it, &load);
+    *len = load.len;
+
+    return load.text;
+}
+
+
+static void
+media_load_it(void *data)
+{
+    FILE          *file;
+    media_load_t  *load = data;
+
+    file = fopen(load->path, "re");
+    if (file == NULL) {
+        return;
+    }
+
+    if (media_load_from(load, file) != 0) {
+        free(load->text);
+        load->text = NULL;
+    }
+
+    fclose(file);
+}
+
+
+static int
+media_load_from(media_load_t *load, FILE *file)
+{
+    struct stat  st;
+
+    if (fstat(fileno(file), &st) != 0 || !S_ISREG(st.st_mode)
+        || (size_t) st.st_size > load->max)
     {
         return -1;
     }
 
-    file = fopen(full, "re");
-    if (file == NULL) {
-        return -1;
+    load->len = (size_t) st.st_size;
+    load->text = malloc(load->len + 1);
+
+    return load->text != NULL
+           && fread(load->text, 1, load->len, file) == load->len ? 0 : -1;
+}
+
+
+void
+media_delete(const char *dir, const char *path)
+{
+    char  full[MEDIA_PATH_MAX];
+
+    if (media_whole(full, dir, path) == 0) {
+        thread_run(media_delete_it, full);
     }
+}
 
-    fseek(file, 0, SEEK_END);
-    len = (size_t) ftell(file);
-    rewind(file);
-    text = len <= max ? arena_get(arena, len + 1) : NULL;
 
-    if (text == NULL || fread(text, 1, len, file) != len) {
-        fclose(file);
-        return -1;
-    }
-
-    fclose(file);
-    data->data = text;
-    data->len = len;
-
-    return 0;
+static void
+media_delete_it(void *data)
+{
+    unlink(data);
 }
 
 
 long
 media_sweep(const char *dir, const char *tenant, long days, long n)
 {
-    char    path[MEDIA_PATH_MAX];
-    time_t  before;
+    media_sweep_t  sweep;
 
-    before = time(NULL) - days * MEDIA_DAY_S;
+    sweep.before = time(NULL) - days * MEDIA_DAY_S;
+    sweep.depth = tenant != NULL;
+    sweep.n = n;
+    snprintf(sweep.path, sizeof(sweep.path), tenant != NULL ? "%s/%s" : "%s",
+             dir, tenant);
+    thread_run(media_sweep_it, &sweep);
 
-    if (tenant == NULL) {
-        return media_sweep_in(dir, 0, before, n);
-    }
+    return sweep.n;
+}
 
-    snprintf(path, sizeof(path), "%s/%s", dir, tenant);
 
-    return media_sweep_in(path, 1, before, n);
+static void
+media_sweep_it(void *data)
+{
+    media_sweep_t  *sweep = data;
+
+    sweep->n = media_sweep_in(sweep->path, sweep->depth, sweep->before,
+                              sweep->n);
 }
 
 

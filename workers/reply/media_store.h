@@ -1,7 +1,7 @@
 /*
  * The directory of files that messages brought: DIR/TENANT/YYYY-MM/ID-N.EXT.
- * It is this machine's, or shared between machines; what is not there any more
- * is fetched again.
+ * It is this machine's, or shared between machines.  All of this is done on
+ * another thread, while the task waits.
  */
 
 #ifndef MEDIA_STORE_H
@@ -19,9 +19,14 @@
 const char *media_store(const char *dir, const char *tenant, const char *id,
     int n, setter_str_t type, setter_str_t data, arena_t *arena);
 
-/* Reads one of up to max bytes.  0, or -1: it is not there, or no memory. */
-int media_load(const char *dir, const char *path, size_t max,
-    setter_str_t *data, arena_t *arena);
+/*
+ * Reads one of up to max bytes, which is the caller's to free().  NULL: it is
+ * not there, larger, or memory is short.
+ */
+char *media_load(const char *dir, const char *path, size_t max, size_t *len);
+
+/* Deletes one. */
+void media_delete(const char *dir, const char *path);
 
 /* "ogg", of "audio/ogg"; "bin" where it is not known. */
 const char *media_ending(setter_str_t type);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "reply/account.h"
 #include "reply/ask.h"
 #include "reply/deliver.h"
 #include "reply/inbound.h"
@@ -17,6 +18,7 @@
 
 
 static turn_end_e message_record(turn_t *turn);
+static turn_end_e message_media(turn_t *turn);
 static turn_end_e message_judge(turn_t *turn);
 static turn_end_e message_finish_old(turn_t *turn);
 static turn_reply_t *message_old_reply(const turn_t *turn);
@@ -34,11 +36,11 @@ static size_t message_live(const turn_t *turn);
 
 static const kind_step_pt  message_steps[] = {
     message_record,
+    message_media,
     message_judge,
     rules_check,
     message_address,
     deliver_check,
-    media_take,
     message_answer,
     deliver_reply,
     NULL
@@ -47,11 +49,11 @@ static const kind_step_pt  message_steps[] = {
 /* For messages that came while the model was asked. */
 static const kind_step_pt  message_merge_steps[] = {
     message_record,
+    message_media,
     message_judge,
     rules_check,
     message_address,
     deliver_check,
-    media_take,
     NULL
 };
 
@@ -92,6 +94,33 @@ static turn_end_e
 message_record(turn_t *turn)
 {
     return turn_recorded(turn, record_inbound(turn));
+}
+
+
+/*
+ * Whether there is an answer or not: a person who has taken over sees the files,
+ * too, and soon their URLs are no good.
+ */
+static turn_end_e
+message_media(turn_t *turn)
+{
+    turn_end_e   end;
+    const char  *missing;
+
+    if (turn->ref == NULL || turn->suspended || turn->claim->dead
+        || !media_there(turn))
+    {
+        return TURN_GOES_ON;
+    }
+
+    end = message_address(turn);
+
+    if (end == TURN_GOES_ON) {
+        end = account_find(turn, &missing);
+    }
+
+    /* of an account that cannot be used it is told when it is to send */
+    return end == TURN_GOES_ON && missing == NULL ? media_take(turn) : end;
 }
 
 

@@ -52,6 +52,12 @@ typedef struct {
     long            completion_tokens;
 } turn_reply_t;
 
+/* An image that was stored, for the model. */
+typedef struct {
+    const char     *path;           /* below the directory of files */
+    const char     *type;           /* "image/png" */
+} turn_image_t;
+
 /* A job of the turn; text is from the turn's arena. */
 typedef struct {
     const char     *id;             /* as it is recorded */
@@ -62,7 +68,7 @@ typedef struct {
     setter_str_t    surface;
     setter_str_t    template;       /* JSON text of an object, or empty */
     setter_str_t    attached;       /* likewise: {"media":…}, {"buttons":…} */
-    setter_str_t   *images;         /* that it brought, for the model */
+    turn_image_t   *images;         /* that it brought */
     size_t          nimages;
     setter_str_t    envelope;
     int64_t         received_ms;
@@ -127,6 +133,7 @@ struct turn_s {
     unsigned        guarded:1;      /* too many replies in an hour */
     unsigned        shows:1;        /* that an answer is being written */
     unsigned        typing:1;       /* it is */
+    unsigned        fetching:1;     /* files, or waits for that */
     unsigned        suspect:1;      /* crashed a worker twice */
     unsigned        sending:1;      /* keeps its lease itself */
     unsigned        lost:1;         /* another worker has the lane */

@@ -23,12 +23,13 @@ typedef struct {
     const char         *dir;            /* NULL: none is fetched */
     const char         *types;          /* MIME types: those alone */
     long                max_bytes;      /* of a file */
-    long                timeout_ms;     /* of a fetch, in all */
+    long                timeout_ms;     /* of a message's files, in all */
     long                days;           /* after which it is deleted */
     long                fetches;        /* at once */
     const char         *transcribe_model;   /* NULL: nobody listens */
     long                images;         /* that a model is given, at most */
     long                image_bytes;    /* of one */
+    long                seeing;         /* turns at once whose model sees */
 } media_settings_t;
 
 typedef struct {
@@ -64,6 +65,8 @@ typedef struct {
 
     task_sem_t          wake;           /* the claiming task waits here */
     task_sem_t          fetches;        /* of media, at once */
+    task_sem_t          hearing;        /* transcriptions, as many */
+    task_sem_t          seeing;         /* questions with images, at once */
     task_sem_t          arm;            /* the task that waits at the bell */
     unsigned            first;          /* partition to ask first */
     unsigned            published;      /* redis_generation() of the tenants */
