@@ -308,6 +308,29 @@ subtest 'a template reaches who never wrote, a text does not' => sub {
     is_deeply([got($n)], [], 'and nothing went out');
 };
 
+# jsonb has no such numbers.
+subtest 'what the record refuses of a message makes it no other message' => sub
+{
+    fresh();
+    my $worker = worker();
+    my $n = 15550107500;
+    my $send = sub {
+        my ($data) = @_;
+        my $id = uuid();
+        my $lane = 'acme/conv/whatsapp:1:' . ++$n;
+        return order($lane, 'The text', id => $id, envelope => qq({"id":"$id",)
+            . qq("kind":"send","tenant":"acme","lane":"$lane","text":"The text")
+            . qq(,"from":"$n","to":"15550100399","channel":"whatsapp",)
+            . qq("type":"text","provider":"meta","data":$data}));
+    };
+    wait_job($send->('{"template":{"name":"hello"},"price":1e999999}'), 'done');
+    is_deeply([got($n)], ['meta: hello'], 'beside the template: it is sent');
+    my $id = $send->('{"template":{"name":"hello","price":1e999999}}');
+    wait_job($id, 'dead');
+    like(reason($id), qr/refuses its template/, 'within: it is given up');
+    is_deeply([got($n)], [], 'and no text is sent in its place');
+};
+
 subtest 'who opted out gets no template either' => sub {
     my $worker = worker();
     my $lane = 'acme/conv/whatsapp:1:15550107900';

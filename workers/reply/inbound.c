@@ -21,7 +21,6 @@ static int inbound_known(const turn_t *turn, const char *id);
 static void inbound_trace(setter_str_t trace);
 static int inbound_judge(turn_t *turn, turn_job_t *job,
     const setter_job_header_t *header);
-static void inbound_unfit(turn_job_t *job, const char *reason);
 static int inbound_extras(turn_t *turn, turn_job_t *job);
 static int inbound_attach(turn_t *turn, turn_job_t *job, const char *name,
     setter_str_t json);
@@ -183,8 +182,7 @@ inbound_judge(turn_t *turn, turn_job_t *job,
 }
 
 
-/* There is no message in it that could be recorded, or none to be trusted. */
-static void
+void
 inbound_unfit(turn_job_t *job, const char *reason)
 {
     if (reason != NULL) {

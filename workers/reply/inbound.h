@@ -31,6 +31,10 @@ const char *inbound_disagrees(const turn_job_t *job,
 /* Why it cannot be said who wrote to whom and through whom, or NULL. */
 const char *inbound_unclear(const setter_job_t *job);
 
+/* There is no message in it that could be recorded, or none to be trusted;
+ * reason NULL: there is. */
+void inbound_unfit(turn_job_t *job, const char *reason);
+
 /* Fills turn->last and turn->ref from the jobs that are live. */
 void inbound_choose(turn_t *turn);
 

@@ -20,6 +20,7 @@ enum {
 
 
 static record_e record_jobs_as(turn_t *turn, record_form_e form);
+static void record_give_up(turn_t *turn);
 static void record_list_job(setter_buf_t *buf, const turn_job_t *job,
     size_t n, record_form_e form);
 static void record_payload(setter_buf_t *buf, const turn_job_t *job,
@@ -113,10 +114,37 @@ record_as(turn_t *turn, record_e (*unit)(turn_t *turn, record_form_e form))
     for (form = RECORD_JSON; form <= RECORD_ASCII && rc == RECORD_REFUSED;
          form++)
     {
+        if (form == RECORD_ASCII) {
+            record_give_up(turn);
+        }
+
         rc = unit(turn, form);
     }
 
     return rc;
+}
+
+
+/*
+ * What a message was to be sent with may be what PostgreSQL does not take: then
+ * it is no message, for its text alone is another.
+ */
+static void
+record_give_up(turn_t *turn)
+{
+    size_t       i;
+    turn_job_t  *job;
+
+    for (i = 0; i < turn->njobs; i++) {
+        job = &turn->jobs[i];
+
+        if (job->unfit == NULL
+            && (job->template.len > 0 || job->attached.len > 0))
+        {
+            inbound_unfit(job, "the record refuses its template, file or "
+                               "buttons");
+        }
+    }
 }
 
 
@@ -188,12 +216,12 @@ record_list_job(setter_buf_t *buf, const turn_job_t *job, size_t n,
         setter_buf_append(buf, job->job.profile.data, job->job.profile.len);
     }
 
-    if (form == RECORD_JSON && job->template.len > 0) {
+    if (job->unfit == NULL && job->template.len > 0) {
         setter_json_name(buf, "template");
         setter_buf_append(buf, job->template.data, job->template.len);
     }
 
-    if (form == RECORD_JSON && job->attached.len > 0) {
+    if (job->unfit == NULL && job->attached.len > 0) {
         setter_json_name(buf, "attached");
         setter_buf_append(buf, job->attached.data, job->attached.len);
     }
