@@ -410,7 +410,7 @@ test_trace(void **state)
 }
 
 
-/* Blocks until the other task has run, which it could not on the same thread. */
+/* Blocks until the other task has run: on the same thread it could not. */
 static void
 await_byte(void *data)
 {

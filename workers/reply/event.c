@@ -7,8 +7,8 @@
  * is being composed meanwhile is dropped.
  *
  * Of type "unsent": the person has taken a message back.  Its text and files
- * are forgotten; where its turn has not come, there is an empty one in its place,
- * of which the message is a repeat then, and is not answered.
+ * are forgotten; where its turn has not come, there is an empty one in its
+ * place, of which the message is a repeat then, and is not answered.
  */
 
 #include <string.h>

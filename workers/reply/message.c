@@ -98,8 +98,8 @@ message_record(turn_t *turn)
 
 
 /*
- * Whether there is an answer or not: a person who has taken over sees the files,
- * too, and soon their URLs are no good.
+ * Whether there is an answer or not: a person who has taken over sees the
+ * files, too, and soon their URLs are no good.
  */
 static turn_end_e
 message_media(turn_t *turn)
@@ -113,6 +113,7 @@ message_media(turn_t *turn)
         return TURN_GOES_ON;
     }
 
+    missing = NULL;
     end = message_address(turn);
 
     if (end == TURN_GOES_ON) {
