@@ -181,7 +181,7 @@ subtest 'files are had though a person has taken over' => sub {
 
 sub unsend {
     my ($lane, $person, $mid) = @_;
-    return message("acme/event/" . uuid(), '', kind => 'event',
+    return message("acme/event/" . ++$number, '', kind => 'event',
         type => 'unsent', provider => 'instagram', channel => 'instagram',
         from => $person, to => $us, provider_id => $mid);
 }
