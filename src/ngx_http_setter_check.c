@@ -89,7 +89,8 @@ ngx_http_setter_check_tenant(ngx_http_request_t *r,
         return ngx_http_setter_unknown_tenant;
     }
 
-    return ngx_http_setter_undecided;
+    return ctx->disagrees ? ngx_http_setter_forbidden
+                          : ngx_http_setter_undecided;
 }
 
 
