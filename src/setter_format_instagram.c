@@ -274,22 +274,13 @@ setter_instagram_list(int member, const setter_json_value_t *entry,
     list = entry[member].text;
 
     while (rc == SETTER_OK && setter_json_next(&list, &element)) {
-        switch (member) {
-
-        case ENTRY_MESSAGING:
-            rc = setter_instagram_said(element, entry[ENTRY_ACCOUNT].text,
-                                       events);
-            break;
-
-        case ENTRY_STANDBY:
-            rc = setter_event_aside(events, "standby");
-            break;
-
-        case ENTRY_CHANGES:
-            rc = setter_instagram_change(element, entry[ENTRY_ACCOUNT].text,
-                                         events);
-            break;
-        }
+        rc = member == ENTRY_MESSAGING
+             ? setter_instagram_said(element, entry[ENTRY_ACCOUNT].text,
+                                     events)
+             : member == ENTRY_CHANGES
+             ? setter_instagram_change(element, entry[ENTRY_ACCOUNT].text,
+                                       events)
+             : setter_event_aside(events, "standby");
     }
 
     return rc;

@@ -32,6 +32,7 @@ static const char *ask_version(turn_t *turn, setter_str_t match);
 static int ask_unseal(turn_t *turn, const char *name, setter_str_t sealed,
     setter_str_t *body);
 static int ask_keys(const master_t *master, setter_seal_key_t *keys);
+static int ask_matches(const call_ask_t *ask, const char *path);
 static int ask_option(turn_t *turn, const setter_form_field_t *field,
     const call_option_t *options, size_t n, const char **values,
     call_answer_t *answer);
@@ -160,6 +161,71 @@ ask_keys(const master_t *master, setter_seal_key_t *keys)
     }
 
     return (int) master->n;
+}
+
+
+int
+call_route(turn_t *turn, const call_ask_t *ask, const call_route_t *routes,
+    size_t n, call_answer_t *answer)
+{
+    size_t       i;
+    const char  *allow;
+
+    for (i = 0, allow = NULL; i < n; i++) {
+        if (!ask_matches(ask, routes[i].path)) {
+            continue;
+        }
+
+        if (setter_str_is(ask->method, routes[i].method)) {
+            return routes[i].run(turn, ask, answer);
+        }
+
+        allow = allow == NULL ? routes[i].method
+                : arena_printf(turn->claim->arena, "%s, %s", allow,
+                               routes[i].method);
+
+        if (allow == NULL) {
+            return -1;
+        }
+    }
+
+    return allow == NULL ? call_not_found(answer)
+                         : call_not_allowed(answer, allow);
+}
+
+
+static int
+ask_matches(const call_ask_t *ask, const char *path)
+{
+    int     i;
+    size_t  len;
+
+    for (i = 0; i < CALL_SEGMENTS; i++) {
+        len = strcspn(path, "/");
+
+        if (len == 1 && *path == '*') {
+            if (ask->path[i].len == 0) {
+                return 0;
+            }
+
+        } else if (ask->path[i].len != len
+                   || memcmp(ask->path[i].data, path, len) != 0)
+        {
+            return 0;
+        }
+
+        path += len + (path[len] == '/');
+    }
+
+    return !ask->deep;
+}
+
+
+const char *
+call_segment(turn_t *turn, const call_ask_t *ask, int i)
+{
+    return arena_copy(turn->claim->arena, ask->path[i].data,
+                      ask->path[i].len);
 }
 
 

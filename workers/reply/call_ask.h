@@ -29,6 +29,14 @@ typedef struct {
     unsigned      deep:1;                   /* the path has more segments */
 } call_ask_t;
 
+/* What answers a method on a path, "*" being any one segment. */
+typedef struct {
+    const char  *method;                    /* "DELETE" */
+    const char  *path;                      /* "*" "/keys/" "*", or "" */
+    int        (*run)(turn_t *turn, const call_ask_t *ask,
+        call_answer_t *answer);
+} call_route_t;
+
 /* A parameter of a query. */
 typedef struct {
     const char  *name;
@@ -43,6 +51,17 @@ typedef struct {
  */
 int call_ask(turn_t *turn, const char *name, setter_str_t args,
     call_ask_t *ask, call_answer_t *answer);
+
+/*
+ * Has the request answered by its route, of a table that has those of a path
+ * together; 404 where none has its path, 405 where none has its method too.
+ * As call_t's run().
+ */
+int call_route(turn_t *turn, const call_ask_t *ask,
+    const call_route_t *routes, size_t n, call_answer_t *answer);
+
+/* A segment of the path, in the turn's arena, or NULL: no memory. */
+const char *call_segment(turn_t *turn, const call_ask_t *ask, int i);
 
 /*
  * The query by the options, whose values are NULL where nothing is said.

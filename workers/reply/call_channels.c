@@ -28,9 +28,11 @@
 
 static int channels_run(turn_t *turn, setter_str_t args,
     call_answer_t *answer);
-static int channels_one(turn_t *turn, const call_ask_t *ask,
+static int channels_list(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
-static int channels_found(turn_t *turn, const call_ask_t *ask, const char *id,
+static int channels_show(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int channels_found(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
 static int channels_add(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
@@ -88,12 +90,20 @@ static const char  find_sql[] =
     "  AND (NOT removed OR call = $2::uuid)";
 
 
+static const call_route_t  channels_routes[] = {
+    { "GET", "", channels_list },
+    { "POST", "", channels_add },
+    { "GET", "*", channels_show },
+    { "PATCH", "*", channels_found },
+    { "DELETE", "*", channels_found },
+};
+
+
 static int
 channels_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 {
     int         rc;
     call_ask_t  ask;
-    pg_query_t  select;
 
     rc = call_ask(turn, "channels", args, &ask, answer);
 
@@ -101,22 +111,19 @@ channels_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
         rc = call_query(turn, &ask, NULL, 0, NULL, answer);
     }
 
-    if (rc != 1) {
-        return rc;
-    }
+    return rc == 1 ? call_route(turn, &ask, channels_routes,
+                                sizeof(channels_routes)
+                                / sizeof(channels_routes[0]), answer)
+                   : rc;
+}
 
-    if (ask.path[0].len > 0) {
-        return ask.path[1].len > 0 ? call_not_found(answer)
-                                   : channels_one(turn, &ask, answer);
-    }
 
-    if (setter_str_is(ask.method, "POST")) {
-        return channels_add(turn, &ask, answer);
-    }
+static int
+channels_list(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    pg_query_t  select;
 
-    if (!setter_str_is(ask.method, "GET")) {
-        return call_not_allowed(answer, "GET, POST");
-    }
+    (void) ask;
 
     select = (pg_query_t) { list_sql, 1, { turn->tenant } };
 
@@ -125,34 +132,25 @@ channels_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 
 
 static int
-channels_one(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+channels_show(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
-    const char  *id;
-
-    id = arena_copy(turn->claim->arena, ask->path[0].data, ask->path[0].len);
-    if (id == NULL) {
-        return -1;
-    }
-
-    if (setter_str_is(ask->method, "GET")) {
-        return call_registry_show(turn, show_sql, id, 200, answer);
-    }
-
-    return setter_str_is(ask->method, "PATCH")
-           || setter_str_is(ask->method, "DELETE")
-           ? channels_found(turn, ask, id, answer)
-           : call_not_allowed(answer, "GET, PATCH, DELETE");
+    return call_registry_show(turn, show_sql, call_segment(turn, ask, 0), 200,
+                              answer);
 }
 
 
 static int
-channels_found(turn_t *turn, const call_ask_t *ask, const char *id,
-    call_answer_t *answer)
+channels_found(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
     int          rc;
-    const char  *where[3];
+    const char  *id, *where[3];
     pg_query_t   select;
     pg_answer_t  row;
+
+    id = call_segment(turn, ask, 0);
+    if (id == NULL) {
+        return -1;
+    }
 
     select = (pg_query_t) { find_sql, 2, { id, answer->call } };
 

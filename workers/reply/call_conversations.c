@@ -31,10 +31,18 @@ enum {
 
 static int conversations_run(turn_t *turn, setter_str_t args,
     call_answer_t *answer);
+static int conversations_list(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int conversations_show(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int conversations_take(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int conversations_release(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
 static int conversations_one(turn_t *turn, const call_ask_t *ask,
-    const char **query, call_answer_t *answer);
-static int conversations_select(turn_t *turn, const char *sql, int n,
-    const char *id, const char **query, call_answer_t *answer);
+    const char *sql, call_answer_t *answer);
+static int conversations_select(turn_t *turn, const call_ask_t *ask,
+    const char *sql, int n, const char *id, call_answer_t *answer);
 static const char *conversations_state(setter_str_t value);
 
 
@@ -105,75 +113,94 @@ static const char  takeover_sql[] = GIVE("true");
 static const char  release_sql[] = GIVE("false");
 
 
+static const call_route_t  conversations_routes[] = {
+    { "GET", "", conversations_list },
+    { "GET", "*", conversations_show },
+    { "POST", "*/takeover", conversations_take },
+    { "POST", "*/release", conversations_release },
+};
+
+
 static int
 conversations_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 {
-    int          rc;
-    call_ask_t   ask;
-    const char  *query[QUERY_N] = { CONVERSATIONS_LIMIT, NULL, NULL };
+    int         rc;
+    call_ask_t  ask;
 
     rc = call_ask(turn, "conversations", args, &ask, answer);
 
-    if (rc == 1) {
-        rc = call_query(turn, &ask, conversations_query, QUERY_N, query,
-                        answer);
-    }
-
-    if (rc != 1) {
-        return rc;
-    }
-
-    if (ask.path[0].len > 0) {
-        return conversations_one(turn, &ask, query, answer);
-    }
-
-    return setter_str_is(ask.method, "GET")
-           ? conversations_select(turn, list_sql, 4, query[QUERY_AFTER],
-                                  query, answer)
-           : call_not_allowed(answer, "GET");
+    return rc == 1 ? call_route(turn, &ask, conversations_routes,
+                                sizeof(conversations_routes)
+                                / sizeof(conversations_routes[0]), answer)
+                   : rc;
 }
 
 
 static int
-conversations_one(turn_t *turn, const call_ask_t *ask, const char **query,
+conversations_list(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    return conversations_select(turn, ask, list_sql, 4, NULL, answer);
+}
+
+
+static int
+conversations_show(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    return conversations_one(turn, ask, show_sql, answer);
+}
+
+
+static int
+conversations_take(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    return conversations_one(turn, ask, takeover_sql, answer);
+}
+
+
+static int
+conversations_release(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer)
 {
-    const char    *id, *sql;
-    setter_str_t   verb;
+    return conversations_one(turn, ask, release_sql, answer);
+}
 
-    verb = ask->path[1];
-    sql = verb.len == 0 ? show_sql
-          : setter_str_is(verb, "takeover") ? takeover_sql
-          : setter_str_is(verb, "release") ? release_sql : NULL;
 
-    if (sql == NULL || ask->path[2].len > 0
-        || !setter_uuid_valid(ask->path[0]))
-    {
+static int
+conversations_one(turn_t *turn, const call_ask_t *ask, const char *sql,
+    call_answer_t *answer)
+{
+    const char  *id;
+
+    if (!setter_uuid_valid(ask->path[0])) {
         return call_not_found(answer);
     }
 
-    if (!setter_str_is(ask->method, sql == show_sql ? "GET" : "POST")) {
-        return call_not_allowed(answer, sql == show_sql ? "GET" : "POST");
-    }
+    id = call_segment(turn, ask, 0);
 
-    id = arena_copy(turn->claim->arena, ask->path[0].data, ask->path[0].len);
-
-    return id != NULL
-           ? conversations_select(turn, sql, 3, id, query, answer) : -1;
+    return id != NULL ? conversations_select(turn, ask, sql, 3, id, answer)
+                      : -1;
 }
 
 
-/* id: of one, or of the last of the page before. */
+/* id: of one; NULL: a page of them. */
 static int
-conversations_select(turn_t *turn, const char *sql, int n, const char *id,
-    const char **query, call_answer_t *answer)
+conversations_select(turn_t *turn, const call_ask_t *ask, const char *sql,
+    int n, const char *id, call_answer_t *answer)
 {
     int          rc;
     pg_query_t   select;
     pg_answer_t  row;
+    const char  *query[QUERY_N] = { CONVERSATIONS_LIMIT, NULL, NULL };
+
+    rc = call_query(turn, ask, conversations_query, QUERY_N, query, answer);
+    if (rc != 1) {
+        return rc;
+    }
 
     select = (pg_query_t) {
-        sql, n, { turn->tenant, query[QUERY_LIMIT], id, query[QUERY_STATE] } };
+        sql, n, { turn->tenant, query[QUERY_LIMIT],
+                  id != NULL ? id : query[QUERY_AFTER],
+                  query[QUERY_STATE] } };
 
     if (unit_once(turn, &select, 1, &row) != RECORD_OK) {
         return call_problem(turn, answer, 503, "Service Unavailable",

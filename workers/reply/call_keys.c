@@ -20,15 +20,12 @@
 #define KEYS_ENDING  4
 
 
-static int keys_add(turn_t *turn, const call_ask_t *ask,
-    call_answer_t *answer);
 static int keys_make(turn_t *turn, const char *call,
     char text[SETTER_APIKEY_MAX + 1]);
 static int keys_insert(turn_t *turn, const char *text, const char *name,
     call_answer_t *answer);
 static int keys_made(turn_t *turn, const pg_answer_t *rows,
     const char *member, const char *text, call_answer_t *answer);
-static int keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer);
 
 
 static const char  list_sql[] =
@@ -53,23 +50,11 @@ static const char  revoke_sql[] =
 
 
 int
-call_keys(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+call_keys_list(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
     pg_query_t  select;
 
-    if (ask->path[2].len > 0) {
-        return setter_str_is(ask->method, "DELETE")
-               ? keys_revoke(turn, ask->path[2], answer)
-               : call_not_allowed(answer, "DELETE");
-    }
-
-    if (setter_str_is(ask->method, "POST")) {
-        return keys_add(turn, ask, answer);
-    }
-
-    if (!setter_str_is(ask->method, "GET")) {
-        return call_not_allowed(answer, "GET, POST");
-    }
+    (void) ask;
 
     select = (pg_query_t) { list_sql, 1, { turn->tenant } };
 
@@ -77,8 +62,8 @@ call_keys(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 }
 
 
-static int
-keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+int
+call_keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
     int                  rc;
     char                 text[SETTER_APIKEY_MAX + 1];
@@ -220,8 +205,8 @@ keys_made(turn_t *turn, const pg_answer_t *rows, const char *member,
 }
 
 
-static int
-keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer)
+int
+call_keys_revoke(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
     int           rc;
     char          error[TENANTS_ERROR];
@@ -229,7 +214,7 @@ keys_revoke(turn_t *turn, setter_str_t id, call_answer_t *answer)
     pg_query_t    update;
     pg_answer_t   row;
 
-    which = arena_copy(turn->claim->arena, id.data, id.len);
+    which = call_segment(turn, ask, 2);
     if (which == NULL) {
         return -1;
     }

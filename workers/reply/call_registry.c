@@ -89,6 +89,10 @@ call_registry_show(turn_t *turn, const char *sql, const char *id, int status,
     pg_query_t   select;
     pg_answer_t  row;
 
+    if (id == NULL) {
+        return -1;
+    }
+
     select = (pg_query_t) { sql, 1, { id } };
 
     if (pg_run(turn->tenant, &select, 1, unit_timeout_ms(turn), &row)

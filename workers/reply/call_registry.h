@@ -27,8 +27,8 @@ const char *call_registry_text(turn_t *turn, const setter_json_value_t *value,
 
 /*
  * Runs a query as the turn's tenant; its first column is the answer's body.
- * 0, or -1: no memory.  The second has two parameters, the tenant and id, and
- * its second column is the version; without a row it is 404.
+ * 0, or -1: no memory, which an id is NULL for.  The second has the id as its
+ * parameter, and its second column is the version; without a row it is 404.
  */
 int call_registry_list(turn_t *turn, const pg_query_t *select,
     call_answer_t *answer);
@@ -44,7 +44,11 @@ int call_registry_away(turn_t *turn, const pg_answer_t *rows,
 int call_unpublished(turn_t *turn, const char *why);
 
 /* "…/keys": see call_keys.c. */
-int call_keys(turn_t *turn, const call_ask_t *ask, call_answer_t *answer);
+int call_keys_list(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+int call_keys_add(turn_t *turn, const call_ask_t *ask, call_answer_t *answer);
+int call_keys_revoke(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
 
 
 #endif /* CALL_REGISTRY_H */

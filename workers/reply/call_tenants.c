@@ -46,7 +46,9 @@ enum {
 
 static int tenants_run(turn_t *turn, setter_str_t args,
     call_answer_t *answer);
-static int tenants_one(turn_t *turn, const call_ask_t *ask,
+static int tenants_show(turn_t *turn, const call_ask_t *ask,
+    call_answer_t *answer);
+static int tenants_change(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
 static int tenants_list(turn_t *turn, const call_ask_t *ask,
     call_answer_t *answer);
@@ -120,6 +122,18 @@ static const char  add_sql[] =
     " RETURNING slug";
 
 
+static const call_route_t  tenants_routes[] = {
+    { "GET", "", tenants_list },
+    { "POST", "", tenants_add },
+    { "GET", "*", tenants_show },
+    { "PATCH", "*", tenants_change },
+    { "GET", "*/keys", call_keys_list },
+    { "POST", "*/keys", call_keys_add },
+    { "DELETE", "*/keys/*", call_keys_revoke },
+};
+
+
+/* Of another tenant it is not even said whether there is one. */
 static int
 tenants_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
 {
@@ -131,45 +145,28 @@ tenants_run(turn_t *turn, setter_str_t args, call_answer_t *answer)
         return rc;
     }
 
-    if (ask.path[0].len > 0) {
-        return tenants_one(turn, &ask, answer);
-    }
-
-    if (setter_str_is(ask.method, "GET")) {
-        return tenants_list(turn, &ask, answer);
-    }
-
-    return setter_str_is(ask.method, "POST") ? tenants_add(turn, &ask, answer)
-           : call_not_allowed(answer, "GET, POST");
+    return ask.path[0].len > 0 && !setter_str_is(ask.path[0], turn->tenant)
+           ? call_not_found(answer)
+           : call_route(turn, &ask, tenants_routes,
+                        sizeof(tenants_routes) / sizeof(tenants_routes[0]),
+                        answer);
 }
 
 
-/* Of another tenant it is not even said whether there is one. */
 static int
-tenants_one(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+tenants_show(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
+{
+    (void) ask;
+
+    return call_registry_show(turn, show_sql, turn->tenant, 200, answer);
+}
+
+
+static int
+tenants_change(turn_t *turn, const call_ask_t *ask, call_answer_t *answer)
 {
     int                  rc;
     setter_json_value_t  values[BODY_NPATHS];
-
-    if (!setter_str_is(ask->path[0], turn->tenant)) {
-        return call_not_found(answer);
-    }
-
-    if (setter_str_is(ask->path[1], "keys") && !ask->deep) {
-        return call_keys(turn, ask, answer);
-    }
-
-    if (ask->path[1].len > 0) {
-        return call_not_found(answer);
-    }
-
-    if (setter_str_is(ask->method, "GET")) {
-        return call_registry_show(turn, show_sql, turn->tenant, 200, answer);
-    }
-
-    if (!setter_str_is(ask->method, "PATCH")) {
-        return call_not_allowed(answer, "GET, PATCH");
-    }
 
     rc = tenants_read(turn, ask, values, answer);
     if (rc != 1) {
