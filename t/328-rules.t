@@ -212,12 +212,16 @@ subtest 'what was unsent before its turn is not answered, nor remembered'
     is_deeply(texts($lane), ['Are you open?'], 'the other one is answered');
     is(value("SELECT count(*) FROM messages WHERE lane = '$lane'
         AND text LIKE '%1234%'"), 0, 'its text is not on record');
+    is(value("SELECT count(*) FROM jobs WHERE payload::text LIKE '%1234%'"),
+        0, 'nor is it as that of a job');
 
     wait_job($said->('A secret', 3), 'done');
     wait_job(unsend($lane, "mid-$chat-3"), 'done');
     is(value("SELECT type || ':' || text FROM messages
         WHERE provider_id = 'mid-$chat-3'"), 'unsent:',
         'what was answered is forgotten');
+    is(value("SELECT count(*) FROM jobs
+        WHERE payload::text LIKE '%A secret%'"), 0, 'by its job, too');
     wait_job(unsend($lane, "mid-$chat-3"), 'done');
     is(value("SELECT count(*) FROM messages WHERE lane = '$lane'
         AND direction = 'in'"), 3, 'once');

@@ -167,8 +167,14 @@ static const char  record_said[] =
     "    ORDER BY seq DESC OFFSET $4 LIMIT 1), 0)"
     " ORDER BY seq DESC LIMIT $5";
 
+/* What was taken back before its turn is not kept here either. */
 static const char  record_repeat[] =
-    "UPDATE jobs SET status = 'done', reason = 'repeats a message'"
+    "UPDATE jobs SET status = 'done', reason = 'repeats a message',"
+    "  payload = CASE WHEN EXISTS (SELECT FROM messages AS m"
+    "   WHERE m.tenant = $1 AND m.provider = payload ->> 'provider'"
+    "    AND m.provider_id = payload ->> 'provider_id'"
+    "    AND m.type = 'unsent')"
+    "  THEN '" EVENT_UNSENT "' ELSE payload END"
     " WHERE tenant = $1 AND id = $2 AND status = 'processing'"
     "  AND turn_token <= $3";
 

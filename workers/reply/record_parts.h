@@ -36,4 +36,8 @@ int record_list_queries(turn_t *turn, const char *list, pg_query_t *tenant,
     pg_query_t *jobs);
 
 
+/* A job's payload whose message the person took back. */
+#define EVENT_UNSENT  "{\"unsent\": true}"
+
+
 #endif /* RECORD_PARTS_H */
