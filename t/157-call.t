@@ -451,3 +451,13 @@ sub {
 }
 --- response_body
 404 application/json {"id":null,"status":"ERROR","message":"Unknown tenant"}
+
+
+
+=== TEST 23: refused: no call may wait
+--- config
+    location /x { setter_verify key; setter_call a max=0; }
+--- must_die
+--- suppress_stderr
+--- error_log
+invalid parameter "max=0"
