@@ -293,6 +293,13 @@ subtest 'send: one message, to see that a channel works' => sub {
         qr/^sent, wamid\./, 'sent');
     is(last_sent()->{text}, 'A test', 'it reached the person');
     is(last_sent()->{key}, 'gain', 'with the channel\'s token');
+    my $number = '15550100007';
+    like(ok_ctl('channel', 'send', '--test', 'acme', 'meta', $us, $number),
+        qr/sent/, 'its text may be left to --test');
+    is(last_sent()->{text}, 'This is a test of Setter: the channel works.',
+        'which says what it is');
+    is((ctl('channel', 'send', 'acme', 'meta', $us, $number))[0], 2,
+        'and not without');
     refused(qr/acme has no channel meta 5/, qw(channel send acme meta 5 1 a));
     fresh({ meta => { status => { 401 => 1 } } });
     refused(qr/a person must act: 401/, 'channel', 'send', 'acme', 'meta', $us,

@@ -13,14 +13,15 @@
 
 
 #define SEND_TIMEOUT_MS  15000
+#define SEND_TEST        "This is a test of Setter: the channel works."
 
 
 static int send_account(ctl_t *ctl, const char *const where[3],
     channel_account_t *account, arena_t *arena);
 static int send_open(ctl_t *ctl, const PGresult *result,
     const char *const where[3], channel_account_t *account, arena_t *arena);
-static int send_now(ctl_t *ctl, char **argv, const channel_account_t *account,
-    arena_t *arena);
+static int send_now(ctl_t *ctl, char **argv, const char *text,
+    const channel_account_t *account, arena_t *arena);
 static int send_let(void *data);
 
 
@@ -41,13 +42,17 @@ static const char *const  send_results[] = {
 int
 ctl_channel_send(ctl_t *ctl, int argc, char **argv)
 {
-    int                 rc;
+    int                 rc, test;
     char                error[320];
     arena_t            *arena;
     const char         *where[3];
     channel_account_t   account;
 
-    if (argc != 5) {
+    test = argc > 0 && strcmp(argv[0], "--test") == 0;
+    argv += test;
+    argc -= test;
+
+    if (argc != 5 && (argc != 4 || !test)) {
         return CTL_USAGE;
     }
 
@@ -64,7 +69,8 @@ ctl_channel_send(ctl_t *ctl, int argc, char **argv)
 
     rc = send_account(ctl, where, &account, arena);
     if (rc == CTL_OK) {
-        rc = send_now(ctl, argv, &account, arena);
+        rc = send_now(ctl, argv, argc == 5 ? argv[4] : SEND_TEST, &account,
+                      arena);
     }
 
     http_free();
@@ -163,8 +169,8 @@ send_open(ctl_t *ctl, const PGresult *result, const char *const where[3],
 
 
 static int
-send_now(ctl_t *ctl, char **argv, const channel_account_t *account,
-    arena_t *arena)
+send_now(ctl_t *ctl, char **argv, const char *text,
+    const channel_account_t *account, arena_t *arena)
 {
     char                id[SETTER_UUID_LEN];
     const char         *missing;
@@ -189,7 +195,7 @@ send_now(ctl_t *ctl, char **argv, const channel_account_t *account,
     memset(&message, 0, sizeof(message));
     message.message_id = (setter_str_t) { sizeof(id), id };
     message.to = (setter_str_t) { strlen(argv[3]), argv[3] };
-    message.text = (setter_str_t) { strlen(argv[4]), argv[4] };
+    message.text = (setter_str_t) { strlen(text), text };
     message.timeout_ms = SEND_TIMEOUT_MS;
     message.before_send = send_let;
 
