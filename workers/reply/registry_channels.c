@@ -12,7 +12,7 @@ static int registry_signing(worker_t *worker, const pg_answer_t *page);
 
 /* What a page begins behind, then what is published. */
 static const char  registry_addresses[] =
-    "SELECT id, provider, address, owner"
+    "SELECT id, provider, address, CASE WHEN NOT removed THEN tenant END"
     " FROM published_channels($1, $2)";
 
 static const char  registry_secrets[] =

@@ -35,24 +35,8 @@ END;
 
 COMMENT ON FUNCTION channel_owner IS 'the tenant whose address it is, or NULL';
 
-DROP FUNCTION published_channels;
-
-CREATE FUNCTION published_channels(after bigint, page integer)
-RETURNS TABLE (id bigint, provider text, address text, owner text)
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-    SELECT c.id, c.provider, c.address, channel_owner(c.provider, c.address)
-    FROM channels AS c
-    WHERE c.id > after AND c.address <> '*'
-    ORDER BY c.id
-    LIMIT page;
-END;
-
-COMMENT ON FUNCTION published_channels IS 'whose each address is, a page of '
-    'them; NULL: nobody''s';
-
-REVOKE ALL ON FUNCTION channel_owner, published_channels FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION channel_owner, published_channels TO setter_worker;
+REVOKE ALL ON FUNCTION channel_owner FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION channel_owner TO setter_worker;
 
 DO $$
 DECLARE
@@ -60,7 +44,26 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT CREATE ON SCHEMA %I TO setter_system', place);
     ALTER FUNCTION channel_owner OWNER TO setter_system;
-    ALTER FUNCTION published_channels OWNER TO setter_system;
+
+    -- workers of the version before go by the same columns
+    EXECUTE format($sql$
+        CREATE OR REPLACE FUNCTION %I.published_channels(after bigint,
+            page integer)
+        RETURNS TABLE (id bigint, tenant text, provider text, address text,
+            removed boolean)
+        LANGUAGE sql STABLE SECURITY DEFINER
+        BEGIN ATOMIC
+            SELECT c.id, coalesce(o.tenant, c.tenant), c.provider, c.address,
+                o.tenant IS NULL
+            FROM channels AS c
+            LEFT JOIN channels AS o ON o.provider = c.provider
+                AND o.address = c.address AND NOT o.removed AND o.confirmed
+                AND o.address <> '*'
+            WHERE c.id > after AND c.address <> '*'
+            ORDER BY c.id
+            LIMIT page;
+        END
+    $sql$, place);
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM setter_system', place);
 END
 $$;
