@@ -24,14 +24,17 @@ COMMENT ON COLUMN tenants.call IS 'the API''s call that wrote the row last';
 GRANT SELECT (call), INSERT (call), UPDATE (call) ON tenants TO setter_worker;
 
 
+-- Asked before each reply: PL/pgSQL keeps its plan, SQL would make one a call.
 CREATE FUNCTION channel_owner(of_provider text, of_address text)
 RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER
-BEGIN ATOMIC
-    SELECT c.tenant FROM channels AS c
-    WHERE c.provider = of_provider AND c.address = of_address
-        AND NOT c.removed AND c.confirmed AND c.address <> '*';
-END;
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+AS $$
+BEGIN
+    RETURN (SELECT c.tenant FROM channels AS c
+            WHERE c.provider = of_provider AND c.address = of_address
+                AND NOT c.removed AND c.confirmed AND c.address <> '*');
+END
+$$;
 
 COMMENT ON FUNCTION channel_owner IS 'the tenant whose address it is, or NULL';
 
@@ -42,6 +45,9 @@ DO $$
 DECLARE
     place constant text := current_schema;
 BEGIN
+    -- no other search_path can make it mean another table
+    EXECUTE format('ALTER FUNCTION channel_owner SET search_path = %I, pg_temp',
+        place);
     EXECUTE format('GRANT CREATE ON SCHEMA %I TO setter_system', place);
     ALTER FUNCTION channel_owner OWNER TO setter_system;
 
