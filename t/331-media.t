@@ -134,6 +134,37 @@ subtest 'a turn that begins anew has it from the directory' => sub {
     is($sandbox->calls->{media}{count}, $before, 'not asked for again');
 };
 
+# Redis forgot that a reply to the first was composed for it alone: it is set
+# aside for one that answers both.
+subtest 'what was heard before is told again with what came then' => sub {
+    fresh({ infobip => { retry_after => 60,
+        fail_first => { status => 429, count => 1 } } });
+    my $to = '15550199';
+    $worker->stop;
+    my $leaves = worker(SETTER_STOP_MS => 0);
+    message("acme/conv/infobip:$to:" . ++$chat, 'Hello',
+        provider => 'infobip', to => $to);
+    wait_for('the refusal', sub { $leaves->text =~ /sends too much/ });
+
+    my $lane = "acme/conv/infobip:$to:" . ++$chat;
+    my @first = ($lane, '[audio]', provider => 'infobip', to => $to,
+        type => 'audio', id => uuid(), media => { type => 'VOICE',
+            url => $sandbox->url . "/whatsapp/1/senders/$to/media/"
+                . file('audio/ogg', "OggS\nDo you ship abroad?") });
+    my $first = message(@first);
+    wait_for('a reply', sub { value("SELECT count(*) FROM messages
+        WHERE turn = '$first' AND state = 'composed'") });
+    $leaves->stop;
+    $redis->flushall;
+    message(@first);
+    my $second = message($lane, 'To Norway?', provider => 'infobip',
+        to => $to);
+    $worker = worker();
+    wait_job($_, 'done') for $first, $second;
+    is_deeply(texts($lane), ["Do you ship abroad?\nTo Norway?"],
+        'the model is asked both');
+};
+
 # It is larger than what the model is given, or was deleted meanwhile.
 subtest 'what is on record stays so, be its file there or not' => sub {
     fresh();

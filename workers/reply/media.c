@@ -69,10 +69,7 @@ media_there(const turn_t *turn)
     for (i = 0; i < turn->njobs; i++) {
         job = &turn->jobs[i];
 
-        /* a reply that is composed already needs none of it */
-        if (job->live && !job->fetched && job->job.media.len > 0
-            && job->reply == NULL)
-        {
+        if (job->live && !job->fetched && job->job.media.len > 0) {
             return turn->worker->media.dir != NULL;
         }
     }
@@ -93,9 +90,8 @@ media_take(turn_t *turn)
     {
         job = &turn->jobs[i];
 
-        if (job->live && !job->fetched && job->job.media.len > 0
-            && job->reply == NULL)
-        {
+        /* one that has a reply, too: it may be set aside */
+        if (job->live && !job->fetched && job->job.media.len > 0) {
             end = media_of(turn, job);
             job->fetched = 1;
         }
