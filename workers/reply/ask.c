@@ -28,6 +28,7 @@ static turn_end_e ask_question(turn_t *turn, llm_request_t *request);
 static int ask_blind(turn_t *turn, llm_request_t *request);
 static arena_t *ask_call(turn_t *turn, llm_request_t *request,
     llm_answer_t *answer);
+static void ask_short(llm_answer_t *answer);
 static int64_t ask_pause(const llm_answer_t *answer, unsigned calls);
 static turn_end_e ask_failed(turn_t *turn, const llm_answer_t *answer);
 static turn_end_e ask_answered(turn_t *turn, const llm_answer_t *answer);
@@ -242,13 +243,9 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
         arena = arena_create();
 
         if (arena == NULL) {
-            memset(answer, 0, sizeof(*answer));
-            answer->error = LLM_RETRY;
-            answer->retry_after_ms = -1;
-            return NULL;
-        }
+            ask_short(answer);
 
-        if (llm_call(&llm, request, answer, arena) != LLM_RETRY) {
+        } else if (llm_call(&llm, request, answer, arena) != LLM_RETRY) {
             return arena;
         }
 
@@ -265,6 +262,16 @@ ask_call(turn_t *turn, llm_request_t *request, llm_answer_t *answer)
             return NULL;
         }
     }
+}
+
+
+static void
+ask_short(llm_answer_t *answer)
+{
+    memset(answer, 0, sizeof(*answer));
+    answer->error = LLM_RETRY;
+    answer->retry_after_ms = -1;
+    strcpy(answer->reason, "no memory");
 }
 
 
