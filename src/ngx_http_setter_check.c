@@ -89,8 +89,7 @@ ngx_http_setter_check_tenant(ngx_http_request_t *r,
         return ngx_http_setter_unknown_tenant;
     }
 
-    return ctx->disagrees ? ngx_http_setter_forbidden
-                          : ngx_http_setter_undecided;
+    return ngx_http_setter_undecided;
 }
 
 

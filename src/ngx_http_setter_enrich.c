@@ -84,18 +84,24 @@ static ngx_http_setter_outcome_e
 ngx_http_setter_enrich_tenant(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_json_value_t *values)
 {
+    ngx_int_t                    rc;
     setter_json_value_t         *claim;
     ngx_http_setter_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_setter_module);
 
+    rc = NGX_OK;
+
     /* a subrequest in another location may have found its own meanwhile */
 
-    if ((ctx->tenants != slcf->tenants
-         || ngx_http_setter_tenant_in_body(slcf->tenants))
-        && ngx_http_setter_tenant(r, ctx, values) != NGX_OK)
+    if (ctx->tenants != slcf->tenants
+        || ngx_http_setter_tenant_in_body(slcf->tenants))
     {
-        return ngx_http_setter_failed;
+        rc = ngx_http_setter_tenant(r, ctx, values);
+
+        if (rc == NGX_ERROR) {
+            return ngx_http_setter_failed;
+        }
     }
 
     ctx->settled = 1;
@@ -104,7 +110,7 @@ ngx_http_setter_enrich_tenant(ngx_http_request_t *r,
         return ngx_http_setter_unknown_tenant;
     }
 
-    if (ctx->disagrees) {
+    if (rc == NGX_DECLINED) {
         return ngx_http_setter_forbidden;
     }
 

@@ -163,7 +163,6 @@ struct ngx_http_setter_ctx_s {
 
     unsigned                     settled:1; /* the tenant is final */
     unsigned                     claimed:1; /* by the request, not for all */
-    unsigned                     disagrees:1;   /* its key is another's */
     unsigned                     admin:1;   /* an administrator's request */
     unsigned                     part:1;    /* not the request's: the batch's */
     unsigned                     admitted:1;

@@ -67,7 +67,7 @@ static ngx_http_setter_answer_t  ngx_http_setter_answers[] = {
 
     { NGX_HTTP_FORBIDDEN, &ngx_http_setter_refused,
       ngx_string("forbidden"),
-      ngx_string("The request names another tenant") },
+      ngx_string("The body names another tenant") },
 
     { NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, &ngx_http_setter_invalid,
       ngx_string("media_type"),

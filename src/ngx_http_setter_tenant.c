@@ -10,7 +10,7 @@
 
 static ngx_int_t ngx_http_setter_tenant_search(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_json_value_t *values,
-    ngx_uint_t all, ngx_str_t *slug);
+    ngx_uint_t header, ngx_str_t *slug);
 static ngx_int_t ngx_http_setter_tenant_member(setter_json_value_t *values,
     ngx_uint_t n, ngx_str_t *value);
 static ngx_int_t ngx_http_setter_tenant_value(ngx_http_request_t *r,
@@ -39,7 +39,6 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ctx->tenants = slcf->tenants;
     ctx->claimed = 0;
-    ctx->disagrees = 0;
 
     if (ctx->bearer == NULL || ctx->bearer->tenant.len == 0) {
         rc = ngx_http_setter_tenant_search(r, ctx, values, 1,
@@ -48,7 +47,7 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
         return (rc == NGX_DECLINED) ? NGX_OK : rc;
     }
 
-    /* a key's tenant wins, and the request must not name another */
+    /* a key's tenant wins, and the body must not name another */
 
     ctx->tenant = ctx->bearer->tenant;
 
@@ -56,25 +55,22 @@ ngx_http_setter_tenant(ngx_http_request_t *r, ngx_http_setter_ctx_t *ctx,
 
     ctx->claimed = 1;
 
-    if (rc == NGX_OK) {
-        ctx->disagrees = (slug.len != ctx->tenant.len
-                          || ngx_strncmp(slug.data, ctx->tenant.data, slug.len)
-                             != 0);
+    if (rc != NGX_OK) {
+        return (rc == NGX_DECLINED) ? NGX_OK : rc;
     }
 
-    return (rc == NGX_DECLINED) ? NGX_OK : rc;
+    return (slug.len == ctx->tenant.len
+            && ngx_strncmp(slug.data, ctx->tenant.data, slug.len) == 0)
+               ? NGX_OK : NGX_DECLINED;
 }
 
 
-/*
- * The slug by the first source that gives one, else NGX_DECLINED.  all: also
- * those that give the same one to all requests.
- */
+/* The slug by the first source that gives one, else NGX_DECLINED. */
 
 static ngx_int_t
 ngx_http_setter_tenant_search(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_json_value_t *values,
-    ngx_uint_t all, ngx_str_t *slug)
+    ngx_uint_t header, ngx_str_t *slug)
 {
     ngx_int_t                    rc;
     ngx_str_t                    value;
@@ -98,7 +94,7 @@ ngx_http_setter_tenant_search(ngx_http_request_t *r,
             rc = ngx_http_setter_tenant_member(values,
                                                slcf->plan->tenants[i], &value);
 
-        } else if (!source[i].channel && (all || source[i].value.lengths)) {
+        } else if (header && !source[i].channel) {
             rc = ngx_http_setter_tenant_value(r, &source[i], &value);
 
         } else {

@@ -29,8 +29,8 @@ char *ngx_http_setter_tenant_conf(ngx_conf_t *cf, ngx_command_t *cmd,
  * sources of the request's location, with len 0 when none matches.  values
  * are those of the plan's paths, or NULL while the body has not been read:
  * its sources are passed over then.  ctx->claimed tells whether the request
- * itself names the tenant, ctx->disagrees that a source of it (of the body,
- * or with a variable) gives another tenant than the key.  NGX_OK or NGX_ERROR.
+ * itself names the tenant.  NGX_DECLINED: the body names another tenant than
+ * the key.
  */
 ngx_int_t ngx_http_setter_tenant(ngx_http_request_t *r,
     ngx_http_setter_ctx_t *ctx, setter_json_value_t *values);
