@@ -209,7 +209,7 @@ ask_matches(const call_ask_t *ask, const char *path)
             }
 
         } else if (ask->path[i].len != len
-                   || memcmp(ask->path[i].data, path, len) != 0)
+                   || (len > 0 && memcmp(ask->path[i].data, path, len) != 0))
         {
             return 0;
         }
