@@ -143,7 +143,7 @@ sub {
 sub {
     my $poll = main::poll('acme');
     main::settled();
-    main::say('acme', 'x:-:1', $_, debounce_ms => 400, debounce_max_ms => 4000)
+    main::say('acme', 'x:-:1', $_, debounce_ms => 1500, debounce_max_ms => 6000)
         for 1 .. 3;
     my $answer = $poll->answer;
     return CORE::join ' ', scalar(@{ $answer->{json}{jobs} }),
@@ -247,7 +247,7 @@ sub {
         . "$late->{status} $good->{status} $last->{status}";
 }
 --- response_body chomp
-500, 200 processing 60000, lost again, 409 200 200
+2000, 200 processing 60000, lost again, 409 200 200
 
 
 
@@ -295,7 +295,7 @@ sub {
     my $id = main::say('acme', 'x:-:1', 'a');
     my $job = main::poll('acme')->answer->{json};
     main::order('acme', $id, 'fail', { token => $job->{token},
-        delay_ms => 600 });
+        delay_ms => 2000 });
     my $poll = main::poll('acme');
     main::settled();
     my $early = $poll->answered;

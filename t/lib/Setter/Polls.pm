@@ -22,7 +22,7 @@ our $routes = <<'EOC';
     location = /queue/next-job { setter_api next_job wait=20s; }
     location = /queue/one { setter_api next_job jobs=1; }
     location = /queue/brief {
-        setter_api next_job wait=1s lease=500ms failures=2;
+        setter_api next_job wait=3s lease=2s failures=2;
     }
     location ~ ^/queue/jobs/(?<job>[^/]+)/complete$ {
         setter_api complete id=$job;
