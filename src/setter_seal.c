@@ -50,13 +50,13 @@ setter_seal_key_derive(setter_seal_key_t *key,
     int            rc;
     size_t         len;
     unsigned       n;
-    unsigned char  prk[EVP_MAX_MD_SIZE], info[64];
+    unsigned char  prk[EVP_MAX_MD_SIZE], info[SETTER_SEAL_USE_MAX + 1];
 
     static const unsigned char  salt[SETTER_SEAL_KEY];
 
     len = strlen(use);
 
-    if (len >= sizeof(info)) {
+    if (len > SETTER_SEAL_USE_MAX) {
         return SETTER_ERROR;
     }
 

@@ -17,6 +17,7 @@
 #define SETTER_SEAL_KEY  32         /* bytes */
 #define SETTER_SEAL_ID   4
 #define SETTER_SEAL_KEY_TEXT  44    /* characters of a key in base64 */
+#define SETTER_SEAL_USE_MAX  255    /* bytes that name a key's use */
 
 typedef struct {
     unsigned char  key[SETTER_SEAL_KEY];
@@ -30,8 +31,8 @@ typedef struct {
  */
 int setter_seal_key_read(setter_seal_key_t *key, setter_str_t text);
 
-/* The key of a use, "signing", from that of all.  SETTER_OK or
- * SETTER_NO_MEMORY. */
+/* The key of a use, "signing", from that of all.  SETTER_OK,
+ * SETTER_ERROR: use is too long, or SETTER_NO_MEMORY. */
 int setter_seal_key_derive(setter_seal_key_t *key,
     const setter_seal_key_t *master, const char *use);
 

@@ -25,6 +25,7 @@ test_keys(void **state)
 {
     char               text[SETTER_SEAL_KEY_TEXT];
     size_t             i;
+    char               use[SETTER_SEAL_USE_MAX + 2];
     setter_seal_key_t  key, derived, again;
 
     static const char *const  bad[] = {
@@ -56,6 +57,14 @@ test_keys(void **state)
     assert_memory_not_equal(derived.key, key.key, SETTER_SEAL_KEY);
     assert_memory_not_equal(derived.key, again.key, SETTER_SEAL_KEY);
     assert_memory_not_equal(derived.id, again.id, SETTER_SEAL_ID);
+
+    memset(use, 'x', sizeof(use));
+    use[SETTER_SEAL_USE_MAX] = '\0';
+    assert_int_equal(setter_seal_key_derive(&derived, &key, use), SETTER_OK);
+    use[SETTER_SEAL_USE_MAX] = 'x';
+    use[SETTER_SEAL_USE_MAX + 1] = '\0';
+    assert_int_equal(setter_seal_key_derive(&derived, &key, use),
+                     SETTER_ERROR);
 }
 
 
