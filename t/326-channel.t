@@ -200,6 +200,18 @@ subtest 'with the common key nobody sends as another' => sub {
     refused(qr/: confirmed is on or off/,
         qw(channel set globex meta 100000000000012 confirmed=1));
     ok_ctl('channel', 'remove', 'globex', 'meta', $claimed);
+
+    ok_ctl('channel', 'add', 'acme', 'infobip', $env{INFOBIP_SENDER});
+    my %order = (kind => 'send', provider => 'infobip', from => '15550100888');
+    my $id = message('initech/conv/infobip:-:15550100888', 'As who?', %order);
+    $worker->wait_log(sub { ($_->{provider} // '') eq 'infobip'
+        && ($_->{reason} // '') =~ /not known to be the tenant's/ });
+    is(job($id), 'queued', 'nor from the common number, when it is another\'s');
+    wait_job(message('acme/conv/infobip:-:15550100888', 'Hello', %order,
+        kind => 'message', to => $env{INFOBIP_SENDER}), 'done');
+    wait_job(message('acme/conv/infobip:-:15550100888', 'Mine', %order), 'done');
+    is(last_sent()->{text}, 'Mine', 'whose it is sends from it');
+    ok_ctl('channel', 'remove', 'acme', 'infobip', $env{INFOBIP_SENDER});
 };
 
 subtest 'what answers no message leaves through the preferred one' => sub {
@@ -214,6 +226,13 @@ subtest 'what answers no message leaves through the preferred one' => sub {
     is(last_sent()->{text}, 'For you', 'sent');
     is(last_sent()->{from}, '100000000000006', 'from that number');
     is(last_sent()->{key}, 'pref', 'with its token');
+    ok_ctl('channel', 'add', 'initech', 'meta', '100000000000016');
+    wait_job(meta('initech', '100000000000016', 'Hello'), 'done');
+    wait_job(message("initech/conv/meta:100000000000016:$them", 'With ours',
+        kind => 'send', provider => 'meta', from => "$them"), 'done');
+    is(last_sent()->{from}, '100000000000016',
+        'so it does with the common key');
+    ok_ctl('channel', 'remove', 'initech', 'meta', '100000000000016');
     refused(qr/: preferred: another channel/, 'channel', 'set', 'acme', 'meta',
         $us, 'preferred=on');
 };
@@ -340,7 +359,7 @@ subtest 'a channel that is removed is nobody\'s, and may be another\'s' => sub {
     ok_ctl('channel', 'remove', 'acme', 'meta', $us);
     ok(!exists channels()->{"meta/$us"}, 'nginx knows it no more');
     is(value("SELECT count(*) FROM channels WHERE removed AND credential
-        IS NULL AND signing IS NULL"), 3, 'its secrets are gone');
+        IS NULL AND signing IS NULL"), 5, 'its secrets are gone');
     ok_ctl('channel', 'add', 'globex', 'meta', $us);
     ok_ctl('channel', 'remove', 'globex', 'meta', $us);
     ok_ctl('channel', 'add', 'acme', 'meta', $us);

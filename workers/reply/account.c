@@ -25,7 +25,7 @@ static const char  account_select[] =
     "  coalesce(c.address IN ($3, '*'), $3 IS NULL), coalesce(c.rate, 0),"
     "  CASE WHEN c.address IS NOT NULL AND c.address <> '*'"
     "   THEN c.confirmed"
-    "   ELSE coalesce(channel_owner($2, $3), $1) = $1 END"
+    "   ELSE coalesce(channel_owner($2, coalesce($3, $4)), $1) = $1 END"
     " FROM (SELECT) AS one LEFT JOIN LATERAL ("
     "  SELECT * FROM channels"
     "  WHERE tenant = $1 AND provider = $2 AND NOT removed"
@@ -45,6 +45,7 @@ account_find(turn_t *turn, const char **missing)
     record_e             rc;
     pg_query_t           query;
     pg_answer_t          answer;
+    const channel_t     *channel;
     const turn_reply_t  *reply;
 
     reply = &turn->reply;
@@ -52,7 +53,8 @@ account_find(turn_t *turn, const char **missing)
     turn->account = *channel_account(turn->worker->accounts, reply->provider);
 
     query = (pg_query_t) {
-        account_select, 3, { turn->tenant, reply->provider, reply->sender } };
+        account_select, 4, { turn->tenant, reply->provider, reply->sender,
+                             turn->account.sender } };
 
     rc = unit_run(turn, &query, 1, &answer);
     if (rc != RECORD_OK) {
@@ -64,6 +66,13 @@ account_find(turn_t *turn, const char **missing)
     }
 
     pg_clear(&answer);
+
+    channel = channel_find((setter_str_t) {
+        strlen(reply->provider), reply->provider });
+
+    if (*missing == NULL && channel != NULL) {
+        *missing = channel->check(&turn->account);
+    }
 
     return TURN_GOES_ON;
 }
@@ -88,6 +97,10 @@ account_of(turn_t *turn, const pg_answer_t *answer)
 
     account->rate = atol(pg_text(answer, 0, 0, ACCOUNT_RATE));
 
+    if (address != NULL && strcmp(address, "*") != 0) {
+        account->sender = account_keep(turn, address);
+    }
+
     if (sealed == NULL) {
         /* whose number it is, and no more: not to another API with our key */
         return unit_true(answer, 0, 0, ACCOUNT_OURS) ? NULL
@@ -96,8 +109,10 @@ account_of(turn_t *turn, const pg_answer_t *answer)
     }
 
     account->user = account_keep(turn, pg_text(answer, 0, 0, ACCOUNT_USER));
-    account->sender = strcmp(address, "*") == 0 ? NULL
-                      : account_keep(turn, address);
+
+    if (strcmp(address, "*") == 0) {
+        account->sender = NULL;
+    }
 
     if (base_url != NULL) {
         account->base_url = account_keep(turn, base_url);

@@ -41,22 +41,16 @@ static setter_str_t deliver_str(const char *text);
 turn_end_e
 deliver_check(turn_t *turn)
 {
-    const char       *missing;
-    turn_end_e        end;
-    const channel_t  *channel;
+    const char  *missing;
+    turn_end_e   end;
 
-    channel = channel_find(deliver_str(turn->reply.provider));
-    if (channel == NULL) {
+    if (channel_find(deliver_str(turn->reply.provider)) == NULL) {
         return turn_ends(turn, TURN_AGAIN, -1, "unknown provider");
     }
 
     end = account_find(turn, &missing);
     if (end != TURN_GOES_ON) {
         return end;
-    }
-
-    if (missing == NULL) {
-        missing = channel->check(&turn->account);
     }
 
     return missing == NULL ? TURN_GOES_ON : deliver_setup(turn, missing);
