@@ -361,6 +361,38 @@ subtest 'a model that does not see is asked without' => sub {
     $sandbox->behave({});
 };
 
+subtest 'a file waits with its message for the account to be set up' => sub {
+    $worker->stop;
+    $worker = worker(META_ACCESS_TOKEN => '');
+    my $lane = "acme/conv/meta:1:" . ++$chat;
+    my $id = message($lane, '[audio]', provider => 'meta', to => $us,
+        type => 'audio', media => { id => '' . file('audio/ogg', "OggS\nHere") });
+    ok(wait_for('it says so', sub {
+        $worker->text =~ /"the provider cannot be used"/ }), 'nothing is sent');
+    is_deeply(files($id), [], 'nor fetched, with no key at all');
+    $worker->stop;
+    $redis->zadd("setter:{$tag}:due", 1, $lane);
+    $worker = worker();
+    wait_job($id, 'done');
+    is(answered($id), 'Here', 'then it is fetched and heard');
+};
+
+subtest 'a recording is heard though a worker stopped while it listened' => sub {
+    $sandbox->behave({ transcriptions => { latency_ms => 600_000 } });
+    $worker->stop;
+    $worker = worker(SETTER_STOP_MS => 1000);
+    my $lane = "acme/conv/meta:1:" . ++$chat;
+    my $id = message($lane, '[audio]', provider => 'meta', to => $us,
+        type => 'audio', media => { id => '' . file('audio/ogg', "OggS\nThere") });
+    ok(wait_for('it is being heard', sub { glob "$dir/acme/*/$id-0.*" }),
+        'the file is stored');
+    $worker->stop;
+    $sandbox->behave({});
+    $worker = worker();
+    wait_job($id, 'done');
+    is(answered($id), 'There', 'the next one hears it');
+};
+
 subtest 'old files are deleted' => sub {
     $worker->stop;
     my ($kept, $old, $other) = map { "$dir/$_/2026-01/x-0.ogg" }

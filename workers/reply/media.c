@@ -33,7 +33,7 @@ static channel_media_e media_fetch(turn_t *turn, const channel_media_t *media,
     int64_t deadline, channel_file_t *file, arena_t *arena);
 static void media_keep(turn_t *turn, turn_job_t *job,
     const channel_file_t *file, int n, setter_buf_t *listed);
-static void media_use(turn_t *turn, turn_job_t *job, setter_str_t listed,
+static int media_use(turn_t *turn, turn_job_t *job, setter_str_t listed,
     int again);
 static int media_is_said(const turn_job_t *job, setter_str_t type);
 static void media_image(turn_t *turn, turn_job_t *job, const char *path,
@@ -177,7 +177,7 @@ media_recall(turn_t *turn, turn_job_t *job, setter_str_t listed)
         return -1;
     }
 
-    media_use(turn, job, listed, 1);
+    (void) media_use(turn, job, listed, 1);
 
     return 0;
 }
@@ -191,7 +191,12 @@ media_record(turn_t *turn, turn_job_t *job, setter_buf_t *listed)
     pg_query_t    query;
     pg_answer_t   answer;
 
-    media_use(turn, job, (setter_str_t) { listed->len, listed->data }, 0);
+    /* what is on record is not heard again: better fetched again than that */
+    if (media_use(turn, job, (setter_str_t) { listed->len, listed->data }, 0)
+        != TASK_OK)
+    {
+        return turn_cancelled(turn);
+    }
 
     setter_buf_byte(listed, '\0');
     text = arena_copy(turn->claim->arena, job->job.text.data,
@@ -407,8 +412,11 @@ media_keep(turn_t *turn, turn_job_t *job, const channel_file_t *file, int n,
 }
 
 
-/* What is listed, to the model; again: what was said is in the text. */
-static void
+/*
+ * What is listed, to the model; again: what was said is in the text.  TASK_OK,
+ * or TASK_CANCELLED.
+ */
+static int
 media_use(turn_t *turn, turn_job_t *job, setter_str_t listed, int again)
 {
     arena_t              *arena;
@@ -433,12 +441,14 @@ media_use(turn_t *turn, turn_job_t *job, setter_str_t listed, int again)
                           values[MEDIA_TYPE].text.len);
 
         if (path == NULL || type == NULL) {
-            return;
+            break;
         }
 
         if (media_is_said(job, values[MEDIA_TYPE].text)) {
-            if (!again && !turn->opted_out) {
-                media_hear(turn, job, path, type);
+            if (!again && !turn->opted_out
+                && media_hear(turn, job, path, type) != TASK_OK)
+            {
+                return TASK_CANCELLED;
             }
 
         } else if (media_wanted("image/*", values[MEDIA_TYPE].text)) {
@@ -446,6 +456,8 @@ media_use(turn_t *turn, turn_job_t *job, setter_str_t listed, int again)
                         strtoll(values[MEDIA_BYTES].text.data, NULL, 10));
         }
     }
+
+    return TASK_OK;
 }
 
 

@@ -22,9 +22,10 @@ int media_there(const turn_t *turn);
 
 /*
  * For media_take(): what is said in a stored recording takes the place of
- * "[audio]" in the job's text, or goes behind it.
+ * "[audio]" in the job's text, or goes behind it.  TASK_OK, though nothing can
+ * be made out, or TASK_CANCELLED: it was not heard to the end.
  */
-void media_hear(turn_t *turn, turn_job_t *job, const char *path,
+int media_hear(turn_t *turn, turn_job_t *job, const char *path,
     const char *type);
 
 /*

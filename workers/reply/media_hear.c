@@ -16,15 +16,16 @@
 #define MEDIA_PAUSE_MS  500
 
 
-static void media_listen(turn_t *turn, turn_job_t *job,
+static int media_listen(turn_t *turn, turn_job_t *job,
     llm_recording_t *recording, arena_t *arena);
 static void media_say(turn_t *turn, turn_job_t *job, setter_str_t text);
 
 
 /* As many at once as are fetched: each is in memory for so long. */
-void
+int
 media_hear(turn_t *turn, turn_job_t *job, const char *path, const char *type)
 {
+    int               rc;
     char             *data;
     size_t            len;
     arena_t          *arena;
@@ -33,10 +34,13 @@ media_hear(turn_t *turn, turn_job_t *job, const char *path, const char *type)
 
     worker = turn->worker;
 
-    if (worker->media.transcribe_model == NULL
-        || task_sem_take(&worker->hearing, TASK_FOREVER) != TASK_OK)
-    {
-        return;
+    if (worker->media.transcribe_model == NULL) {
+        return TASK_OK;
+    }
+
+    rc = task_sem_take(&worker->hearing, TASK_FOREVER);
+    if (rc != TASK_OK) {
+        return rc;
     }
 
     data = media_load(worker->media.dir, path,
@@ -50,19 +54,22 @@ media_hear(turn_t *turn, turn_job_t *job, const char *path, const char *type)
                                       media_ending((setter_str_t) {
                                           strlen(type), type }));
         recording.timeout_ms = worker->llm_timeout_ms / MEDIA_TRIES;
-        media_listen(turn, job, &recording, arena);
+        rc = media_listen(turn, job, &recording, arena);
     }
 
     arena_destroy(arena);
     free(data);
     task_sem_give(&worker->hearing);
+
+    return rc;
 }
 
 
-static void
+static int
 media_listen(turn_t *turn, turn_job_t *job, llm_recording_t *recording,
     arena_t *arena)
 {
+    int              rc;
     unsigned         tries;
     llm_answer_t     answer;
     llm_settings_t   llm;
@@ -70,15 +77,21 @@ media_listen(turn_t *turn, turn_job_t *job, llm_recording_t *recording,
     memset(&answer, 0, sizeof(answer));
     llm = turn->worker->llm;
     llm.model = turn->worker->media.transcribe_model;
+    rc = TASK_OK;
 
-    for (tries = 1; recording->name != NULL; tries++) {
+    for (tries = 1; recording->name != NULL && rc == TASK_OK; tries++) {
         if (llm_transcribe(&llm, recording, &answer, arena) != LLM_RETRY
-            || tries == MEDIA_TRIES
-            || task_sleep(loop_backoff(tries, MEDIA_PAUSE_MS,
-                                       4 * MEDIA_PAUSE_MS)) != TASK_OK)
+            || tries == MEDIA_TRIES)
         {
             break;
         }
+
+        rc = task_sleep(loop_backoff(tries, MEDIA_PAUSE_MS,
+                                     4 * MEDIA_PAUSE_MS));
+    }
+
+    if (rc != TASK_OK || answer.error == LLM_CANCELLED) {
+        return TASK_CANCELLED;
     }
 
     if (answer.error == LLM_OK && answer.text.data != NULL) {
@@ -88,6 +101,8 @@ media_listen(turn_t *turn, turn_job_t *job, llm_recording_t *recording,
         log_error("a recording cannot be transcribed", "tenant", turn->tenant,
                   "job", job->id, "reason", answer.reason);
     }
+
+    return TASK_OK;
 }
 
 
