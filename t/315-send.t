@@ -329,6 +329,21 @@ subtest 'what the record refuses of a message makes it no other message' => sub
     wait_job($id, 'dead');
     like(reason($id), qr/refuses its template/, 'within: it is given up');
     is_deeply([got($n)], [], 'and no text is sent in its place');
+
+    # claimed together, of one lane
+    my $lane = "acme/conv/whatsapp:1:" . ++$n;
+    $queue->hold($lane);
+    my ($bad, $good) = map {
+        my $id = sprintf '019ab000-0000-7000-8000-0007%08d', $_->[0];
+        order($lane, 'The text', id => $id, envelope => qq({"id":"$id",)
+            . qq("kind":"send","tenant":"acme","lane":"$lane","text":"x",)
+            . qq("from":"$n","to":"15550100399","channel":"whatsapp",)
+            . qq("type":"text","provider":"meta","data":{"template":$_->[1]}}));
+    } [1, '{"name":"first","price":1e999999}'], [2, '{"name":"second"}'];
+    $queue->release($lane);
+    wait_job($bad, 'dead');
+    wait_job($good, 'done');
+    is_deeply([got($n)], ['meta: second'], 'the one behind it is sent');
 };
 
 subtest 'who opted out gets no template either' => sub {

@@ -20,7 +20,8 @@ enum {
 
 
 static record_e record_jobs_as(turn_t *turn, record_form_e form);
-static void record_give_up(turn_t *turn);
+static record_e record_give_up(turn_t *turn);
+static record_e record_takes(turn_t *turn, const turn_job_t *job);
 static void record_list_job(setter_buf_t *buf, const turn_job_t *job,
     size_t n, record_form_e form);
 static void record_payload(setter_buf_t *buf, const turn_job_t *job,
@@ -115,10 +116,12 @@ record_as(turn_t *turn, record_e (*unit)(turn_t *turn, record_form_e form))
          form++)
     {
         if (form == RECORD_ASCII) {
-            record_give_up(turn);
+            rc = record_give_up(turn);
         }
 
-        rc = unit(turn, form);
+        if (form != RECORD_ASCII || rc == RECORD_OK) {
+            rc = unit(turn, form);
+        }
     }
 
     return rc;
@@ -127,24 +130,69 @@ record_as(turn_t *turn, record_e (*unit)(turn_t *turn, record_form_e form))
 
 /*
  * What a message was to be sent with may be what PostgreSQL does not take: then
- * it is no message, for its text alone is another.
+ * it is no message, for its text alone is another.  Each is asked of by itself:
+ * those beside it are sent.
  */
-static void
+static record_e
 record_give_up(turn_t *turn)
 {
     size_t       i;
+    record_e     rc;
     turn_job_t  *job;
 
-    for (i = 0; i < turn->njobs; i++) {
+    rc = RECORD_OK;
+
+    for (i = 0; i < turn->njobs && rc == RECORD_OK; i++) {
         job = &turn->jobs[i];
 
-        if (job->unfit == NULL
-            && (job->template.len > 0 || job->attached.len > 0))
+        if (job->unfit != NULL
+            || (job->template.len == 0 && job->attached.len == 0))
         {
+            continue;
+        }
+
+        rc = record_takes(turn, job);
+
+        if (rc == RECORD_REFUSED) {
             inbound_unfit(job, "the record refuses its template, file or "
                                "buttons");
+            rc = RECORD_OK;
         }
     }
+
+    return rc;
+}
+
+
+/* RECORD_OK, RECORD_REFUSED, or what a query ends with. */
+static record_e
+record_takes(turn_t *turn, const turn_job_t *job)
+{
+    arena_t      *arena;
+    record_e      rc;
+    pg_query_t    query;
+    pg_answer_t   answer;
+
+    static const char  both[] = "SELECT $1::jsonb, $2::jsonb";
+
+    arena = turn->claim->arena;
+    query = (pg_query_t) { both, 2, {
+        job->template.len == 0 ? "null"
+        : arena_copy(arena, job->template.data, job->template.len),
+        job->attached.len == 0 ? "null"
+        : arena_copy(arena, job->attached.data, job->attached.len) } };
+
+    if (query.params[0] == NULL || query.params[1] == NULL) {
+        return RECORD_AWAY;
+    }
+
+    rc = unit_run(turn, &query, 1, &answer);
+
+    if (rc == RECORD_OK) {
+        pg_clear(&answer);
+    }
+
+    return rc;
 }
 
 
